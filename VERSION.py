@@ -1,0 +1,3 @@
+"""The one version of every distribution in this workspace."""
+
+__version__ = "0.8.0"

@@ -1,0 +1,1 @@
+"""App framework of inference.sh: BaseApp, typed inputs and outputs, the worker process."""

@@ -1,0 +1,1 @@
+"""Client core of the inference.sh SDK: tasks, files, transports, plugins."""

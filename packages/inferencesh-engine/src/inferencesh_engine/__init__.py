@@ -1,0 +1,1 @@
+"""The inference.sh HTTP API on your own machine, running the same apps."""
