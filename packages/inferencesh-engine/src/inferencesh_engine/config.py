@@ -1,0 +1,83 @@
+"""Every limit and place of an engine, in one frozen record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """What an engine may be told. Sizes are bytes and times seconds, as the names say.
+
+    Attributes:
+        apps_dir: The folder whose sub-folders with an `inf.yml` are the apps.
+        state_dir: Where tasks, files and tokens are kept, mode 0700; None means `.inferencesh` in apps_dir.
+        host: The address to bind; anything but loopback is reachable by others.
+        port: The port to bind; 0 takes a free one.
+        token: The key callers must send; None makes a random one, kept in `state_dir/token`, mode 0600.
+        allow_hosts: Values of `Host` accepted besides loopback names and the bound address.
+        max_log_bytes: Log text kept per task; what comes after is dropped, and the log says so.
+        max_logs_in_state_bytes: The newest log text that travels in each task state; `logs` has all of it.
+        max_history_bytes: Partial outputs of a running task kept for resuming a stream; older ones are
+            superseded by newer and may be skipped then.
+        max_stream_backlog_bytes: What one slow stream may lag behind before it skips to the newest state.
+        max_queued_tasks: Tasks not yet finished; one more is refused with 429.
+        max_workers: Worker processes in all.
+        max_workers_per_app: Worker processes of one app.
+        describe_wait_seconds: How long accepting a task waits for an app that is loaded for the first
+            time, to check the input against its schema. The worker checks again in any case.
+        task_timeout_seconds: How long a function may run; None is for ever.
+        repeat_seconds: A silent stream repeats its state this often, for clients that count heartbeats out.
+        max_attempts: How often a task is started at most, when workers or engines die under it.
+        idempotency_hours: How long an `Idempotency-Key` is remembered.
+        max_finished_tasks: Finished tasks kept; the oldest go first.
+        event_retention_seconds: How long a finished task keeps the events that led to its final state.
+        executor: The name of the way to place workers.
+        secrets: Where the values of secrets that apps declare come from.
+        allow_private_addresses: Whether URLs in inputs may name private, loopback or link-local addresses.
+    """
+
+    apps_dir: Path
+    state_dir: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 0
+    token: str | None = field(default=None, repr=False)
+    allow_hosts: tuple[str, ...] = ()
+    max_body_bytes: int = 10 * MIB
+    max_file_bytes: int = 16 * GIB
+    max_event_bytes: int = 64 * MIB
+    max_log_bytes: int = 1 * MIB
+    max_logs_in_state_bytes: int = 64 * KIB
+    max_history_bytes: int = 32 * MIB
+    max_stream_backlog_bytes: int = 8 * MIB
+    max_queued_tasks: int = 10_000
+    max_workers: int = field(default_factory=lambda: os.cpu_count() or 4)
+    max_workers_per_app: int = 4
+    worker_idle_seconds: float = 300
+    cancel_grace_seconds: float = 3
+    setup_timeout_seconds: float = 600
+    describe_wait_seconds: float = 5
+    task_timeout_seconds: float | None = None
+    heartbeat_seconds: float = 10
+    repeat_seconds: float = 20
+    max_attempts: int = 3
+    idempotency_hours: float = 24
+    max_finished_tasks: int = 10_000
+    event_retention_seconds: float = 60
+    upload_url_seconds: float = 3600
+    file_url_seconds: float = 7 * 24 * 3600
+    executor: str = "subprocess"
+    secrets: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    allow_private_addresses: bool = False
+
+    @property
+    def state_path(self) -> Path:
+        """The state folder, settled."""
+        return self.state_dir if self.state_dir is not None else self.apps_dir / ".inferencesh"

@@ -1,0 +1,198 @@
+"""A task's life: its statuses, the moves between them, and how one change leads to the next state.
+
+A task is a `TaskSpec`, which never changes, and a `TaskState`, which is replaced by every `Change`. Changes
+are numbered by `seq`, from 1, without gaps; state N is the fold of changes 1..N. What is stored, streamed and
+resumed are these changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any
+
+from .encoded import NULL, Encoded
+
+
+class TaskStatus(IntEnum):
+    """Where a task stands; the numbers are the wire's."""
+
+    UNKNOWN = 0
+    RECEIVED = 1
+    QUEUED = 2
+    DISPATCHED = 3
+    PREPARING = 4
+    SERVING = 5
+    SETTING_UP = 6
+    RUNNING = 7
+    CANCELLING = 8
+    UPLOADING = 9
+    COMPLETED = 10
+    FAILED = 11
+    CANCELLED = 12
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing comes after it."""
+        return self >= TaskStatus.COMPLETED
+
+
+_ENDS = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
+_STEPS = [status for status in TaskStatus if TaskStatus.RECEIVED <= status <= TaskStatus.UPLOADING]
+
+
+def _later(status: TaskStatus) -> frozenset[TaskStatus]:
+    """Steps may be skipped, never retraced; the end and cancelling can be reached from every step."""
+    return frozenset(step for step in _STEPS if step > status) | _ENDS
+
+
+# The wire protocol's rule (section 2.4): the rank never falls, but a dispatched task may be requeued.
+MOVES: dict[TaskStatus, frozenset[TaskStatus]] = {
+    **{status: _later(status) for status in _STEPS},
+    TaskStatus.DISPATCHED: _later(TaskStatus.DISPATCHED) | {TaskStatus.RECEIVED, TaskStatus.QUEUED},
+    TaskStatus.UPLOADING: _ENDS | {TaskStatus.CANCELLING},
+    **dict.fromkeys(_ENDS, frozenset[TaskStatus]()),
+}
+
+
+class IllegalMoveError(ValueError):
+    """A change that the task's state does not allow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """What was asked for; fixed when the task is accepted.
+
+    Attributes:
+        app: The reference as the caller wrote it.
+        created_at: Unix time in seconds.
+        run_at: Unix time before which the task does not start; None starts it at once.
+        function: None means the app's default function.
+    """
+
+    id: str
+    created_at: float
+    app: str
+    app_id: str
+    app_version_id: str
+    input: Encoded = NULL
+    setup: Encoded = NULL
+    app_variant: str = ""
+    function: str | None = None
+    infra: str = "private"
+    workers: tuple[str, ...] | None = None
+    webhook: str | None = None
+    run_at: float | None = None
+    session: str | None = None
+    session_timeout: int | None = None
+    metadata: Encoded = NULL
+
+
+@dataclass(frozen=True)
+class Step:
+    """A status and when it was entered (Unix seconds)."""
+
+    status: TaskStatus
+    at: float
+    seq: int
+
+
+@dataclass(frozen=True)
+class LogText:
+    """The newest text of one log type; times are Unix seconds."""
+
+    log_type: int
+    created_at: float
+    updated_at: float
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskState:
+    """Where a task stands after the change numbered `seq`."""
+
+    seq: int = 0
+    attempt: int = 1
+    status: TaskStatus = TaskStatus.UNKNOWN
+    updated_at: float = 0.0
+    output: Encoded = NULL
+    error: str | None = None
+    worker_id: str | None = None
+    steps: tuple[Step, ...] = ()
+    logs: tuple[LogText, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What one event changed; None leaves a thing as it was.
+
+    Attributes:
+        seq: The event's number in its task, from 1.
+        at: Unix time in seconds.
+        attempt: A higher number than the state's starts a new attempt, which begins as queued.
+        logs: Pairs of log type and text to append.
+    """
+
+    seq: int
+    at: float
+    attempt: int
+    status: TaskStatus | None = None
+    output: Encoded | None = None
+    error: str | None = None
+    worker_id: str | None = None
+    logs: tuple[tuple[int, str], ...] = ()
+
+
+def allowed(state: TaskState, attempt: int, status: TaskStatus | None) -> bool:
+    """Whether a change of this attempt to this status (None: the same) may follow the state."""
+    if state.seq == 0:
+        return status is TaskStatus.RECEIVED
+    if state.status.terminal or attempt < state.attempt:
+        return False
+    if attempt > state.attempt:
+        return status is TaskStatus.QUEUED and state.status is not TaskStatus.CANCELLING
+    return status is None or status in MOVES[state.status]
+
+
+def apply(state: TaskState, change: Change, *, max_log_chars: int) -> TaskState:
+    """The state after the change; raises IllegalMoveError when it may not follow.
+
+    Logs keep their newest `max_log_chars` characters of each type.
+    """
+    if change.seq != state.seq + 1 or not allowed(state, change.attempt, change.status):
+        raise IllegalMoveError(f"{change} cannot follow {state.status.name} (seq {state.seq})")
+    return replace(
+        state,
+        seq=change.seq,
+        attempt=change.attempt,
+        updated_at=change.at,
+        **_status_parts(state, change),
+        **_content_parts(state, change),
+        logs=_appended(state.logs, change, max_log_chars) if change.logs else state.logs,
+    )
+
+
+def _status_parts(state: TaskState, change: Change) -> dict[str, Any]:
+    if change.status is None:
+        return {}
+    step = Step(change.status, change.at, change.seq)
+    return {"status": change.status, "steps": (*state.steps, step)}
+
+
+def _content_parts(state: TaskState, change: Change) -> dict[str, Any]:
+    fresh = change.attempt > state.attempt
+    before = (NULL, None) if fresh else (state.output, state.worker_id)
+    return {
+        "output": change.output if change.output is not None else before[0],
+        "worker_id": change.worker_id if change.worker_id is not None else before[1],
+        "error": change.error if change.error is not None else state.error,
+    }
+
+
+def _appended(logs: tuple[LogText, ...], change: Change, max_chars: int) -> tuple[LogText, ...]:
+    by_type = {log.log_type: log for log in logs}
+    for log_type, text in change.logs:
+        known = by_type.get(log_type) or LogText(log_type, change.at, change.at, "")
+        content = (known.content + text)[-max_chars:]
+        by_type[log_type] = replace(known, updated_at=change.at, content=content)
+    return tuple(by_type.values())

@@ -1,0 +1,195 @@
+"""How tasks look on the wire: `TaskDTO`, stream events, logs and timings (wire protocol 2.3, 2.1, 2.5)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .task import LogText, Step, TaskSpec, TaskState
+
+
+def rfc3339(at: float | None) -> str | None:
+    """Unix seconds as UTC text with microseconds; None stays None."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def short_id(identifier: str) -> str:
+    """The first eight characters, as the service shortens ids."""
+    return identifier[:8]
+
+
+def spec_dto(spec: TaskSpec) -> dict[str, Any]:
+    """The part of a `TaskDTO` that never changes."""
+    return {
+        "id": spec.id,
+        "short_id": short_id(spec.id),
+        "created_at": rfc3339(spec.created_at),
+        "deleted_at": None,
+        "user_id": "",
+        "user": None,
+        "team_id": "",
+        "team": None,
+        "visibility": "private",
+        "graph_id": None,
+        "user_public_key": "",
+        "engine_public_key": "",
+        "is_featured": False,
+        "app_id": spec.app_id,
+        "app_version_id": spec.app_version_id,
+        "app_variant": spec.app_variant,
+        "function": spec.function or "",
+        "app": None,
+        "app_version": None,
+        "infra": spec.infra,
+        "workers": list(spec.workers) if spec.workers is not None else None,
+        "flow_run_id": None,
+        "sub_flow_run_id": None,
+        "chat_id": None,
+        "agent_id": None,
+        "agent_version_id": None,
+        "agent": None,
+        "engine_id": None,
+        "engine": None,
+        "worker": None,
+        "run_at": rfc3339(spec.run_at),
+        "webhook": spec.webhook,
+        "setup": spec.setup.value,
+        "input": spec.input.value,
+        "metadata": spec.metadata.value,
+        "rating": "unrated",
+        "usage_events": [],
+        **({"session_id": spec.session} if spec.session else {}),
+        **({"session_timeout": spec.session_timeout} if spec.session_timeout is not None else {}),
+    }
+
+
+def state_dto(spec: TaskSpec, state: TaskState) -> dict[str, Any]:
+    """The part of a `TaskDTO` that changes, except its output."""
+    return {
+        "status": int(state.status),
+        "status_text": state.status.name.lower(),
+        "updated_at": rfc3339(state.updated_at),
+        "attempt": state.attempt,
+        "worker_id": state.worker_id,
+        **({"error": state.error} if state.error is not None else {}),
+        "events": [_step_dto(spec.id, step) for step in state.steps],
+        "logs": logs_dto(spec.id, state.logs),
+    }
+
+
+def _step_dto(task_id: str, step: Step) -> dict[str, Any]:
+    at = rfc3339(step.at)
+    return {
+        "id": f"{task_id}.{step.seq}",
+        "created_at": at,
+        "event_time": at,
+        "task_id": task_id,
+        "status": int(step.status),
+    }
+
+
+def logs_dto(task_id: str, logs: Iterable[LogText]) -> list[dict[str, Any]]:
+    """One entry per log type, its text plain."""
+    return [
+        {
+            "id": f"{task_id}.log{log.log_type}",
+            "created_at": rfc3339(log.created_at),
+            "updated_at": rfc3339(log.updated_at),
+            "task_id": task_id,
+            "log_type": log.log_type,
+            "content": log.content,
+        }
+        for log in logs
+    ]
+
+
+@dataclass(frozen=True)
+class TaskEvent:
+    """A task's complete state after the event numbered `seq`; shared by everybody who follows the task."""
+
+    spec: TaskSpec
+    state: TaskState
+
+    @property
+    def seq(self) -> int:
+        """The event's number, from 1."""
+        return self.state.seq
+
+    @property
+    def terminal(self) -> bool:
+        """Whether this is the last event."""
+        return self.state.status.terminal
+
+    @cached_property
+    def task(self) -> dict[str, Any]:
+        """The `TaskDTO`; shared, so never to be changed."""
+        return {**spec_dto(self.spec), **state_dto(self.spec, self.state), "output": self.state.output.value}
+
+    @cached_property
+    def json(self) -> bytes:
+        """The `TaskDTO` with its `seq` as one line of JSON, without the newline."""
+        changing = json.dumps({**spec_dto(self.spec), **state_dto(self.spec, self.state), "seq": self.seq})
+        return f'{changing[:-1]}, "output": {self.state.output.text}}}'.encode()
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """The answer to a run request.
+
+    Attributes:
+        task: The `TaskDTO` as it was when the task was accepted.
+        replayed: Whether this is the answer to an earlier request with the same idempotency key.
+    """
+
+    task: dict[str, Any]
+    replayed: bool
+
+
+def timings_dto(task_id: str, state: TaskState) -> dict[str, Any]:
+    """Durations of a task: per status, and grouped as waiting, preparing and running."""
+    steps = state.steps
+    events = [_timed_step(step, following) for step, following in zip(steps, [*steps[1:], None])]
+    total = (state.updated_at if state.status.terminal else steps[-1].at) - steps[0].at
+    return {
+        "task_id": task_id,
+        "status": state.status.name.lower(),
+        **_duration("total_duration", total),
+        "groups": _groups(steps),
+        "events": events,
+    }
+
+
+def _timed_step(step: Step, following: Step | None) -> dict[str, Any]:
+    event: dict[str, Any] = {"status": step.status.name.lower(), "timestamp": rfc3339(step.at)}
+    if following is not None:
+        event |= _duration("duration", following.at - step.at)
+        event["next_status"] = following.status.name.lower()
+    return event
+
+
+_GROUP_OF = {1: "queue", 2: "queue", 3: "setup", 4: "setup", 5: "setup", 6: "setup", 9: "upload"}
+
+
+def _groups(steps: tuple[Step, ...]) -> list[dict[str, Any]]:
+    groups: list[dict[str, Any]] = []
+    for step, following in zip(steps, steps[1:]):
+        label = _GROUP_OF.get(step.status, "run")
+        if not groups or groups[-1]["label"] != label:
+            groups.append({"label": label, "start_at": rfc3339(step.at), "_from": step.at})
+        groups[-1] |= {
+            "end_at": rfc3339(following.at),
+            **_duration("duration", following.at - groups[-1]["_from"]),
+        }
+    return [{key: value for key, value in group.items() if key != "_from"} for group in groups]
+
+
+def _duration(name: str, seconds: float) -> dict[str, Any]:
+    return {name: f"{seconds:.3f}s", f"{name}_ms": round(seconds * 1000)}
