@@ -1,0 +1,1 @@
+"""HTTP without I/O: lines, bodies, problems; and the transports at the rim."""

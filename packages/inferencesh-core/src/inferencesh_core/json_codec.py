@@ -1,0 +1,98 @@
+"""JSON in and out of bytes: orjson where it is installed, the standard library otherwise.
+
+`INFERENCESH_JSON=stdlib` keeps orjson out. Both give the same values, with one exception orjson does not tell
+about: whole numbers beyond 64 bits are read as floats by it.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Codec(NamedTuple):
+    """A pair of functions between JSON and values; see `loads` and `dumps`."""
+
+    loads: Callable[[bytes | str], Any]
+    dumps: Callable[[Any], bytes]
+
+
+@cache
+def codec() -> Codec:
+    """The codec of this process, chosen at the first use; hot loops hold on to its functions."""
+    plain = _stdlib_codec()
+    if os.environ.get("INFERENCESH_JSON") == "stdlib":
+        return plain
+    try:
+        return _orjson_codec(plain)
+    except ImportError:
+        return plain
+
+
+def loads(data: bytes | str) -> Any:
+    """The value that `data` (UTF-8 if bytes) spells; `NaN` and `Infinity` are read too.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    return codec().loads(data)
+
+
+def dumps(value: Any) -> bytes:
+    """`value` as compact UTF-8 JSON on one line; NaN and infinities, which JSON lacks, become `null`.
+
+    Raises:
+        TypeError: Something in it has no JSON form.
+        ValueError: It contains itself.
+    """
+    return codec().dumps(value)
+
+
+def _stdlib_codec() -> Codec:
+    import json  # noqa: PLC0415 - not needed to import the client
+
+    decode_at_start = json.JSONDecoder().raw_decode
+    encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+    def stdlib_loads(data: bytes | str) -> Any:
+        # json.loads guesses encodings and looks for white space first, which on a small event
+        # takes as long as the parsing. It stays the judge of everything unusual.
+        try:
+            text = data if isinstance(data, str) else data.decode()
+            value, end = decode_at_start(text)
+        except ValueError:
+            return json.loads(data)
+        return value if end == len(text) or not text[end:].strip(" \t\r\n") else json.loads(data)
+
+    def stdlib_dumps(value: Any) -> bytes:
+        try:
+            return encode(value).encode()
+        except ValueError:
+            return encode(json.loads(json.dumps(value), parse_constant=lambda _name: None)).encode()
+
+    return Codec(stdlib_loads, stdlib_dumps)
+
+
+def _orjson_codec(plain: Codec) -> Codec:
+    import orjson  # noqa: PLC0415 - optional
+
+    # What the standard library refuses is refused here as well.
+    options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+
+    def orjson_loads(data: bytes | str) -> Any:
+        try:
+            return orjson.loads(data)
+        except ValueError:
+            return plain.loads(data)
+
+    def orjson_dumps(value: Any) -> bytes:
+        try:
+            return orjson.dumps(value, option=options)
+        except TypeError:
+            return plain.dumps(value)
+
+    return Codec(orjson_loads, orjson_dumps)
