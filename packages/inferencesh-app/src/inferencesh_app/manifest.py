@@ -1,0 +1,205 @@
+"""The manifest of an app folder, `inf.yml`, read into frozen records.
+
+Unknown keys are ignored and empty values mean the default, since real manifests have both. What cannot be
+understood is a `ManifestError` that names the file, the line and what is wrong there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inferencesh_core.errors import InferenceError
+
+from .yaml_document import MAX_DOCUMENT_BYTES, Spot, YamlProblem, read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MANIFEST_NAME = "inf.yml"
+
+_GB = 1_000_000_000
+_MB = 1_000_000
+_LANGUAGES = ("python", "node")
+
+
+class ManifestError(InferenceError):
+    """A manifest that cannot be used: `path`, `line` (from 1; None when the file is at fault), `what`."""
+
+    def __init__(self, path: Path, line: int | None, what: str) -> None:
+        place = f"{path}, line {line}" if line else str(path)
+        super().__init__(f"{place}: {what}")
+        self.path, self.line, self.what = path, line, what
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """What runs the app. `version` None means the engine's own."""
+
+    language: str = "python"
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """GPUs the app asks for; `type` is none, any, nvidia, amd, intel or apple."""
+
+    count: int = 0
+    type: str = "none"
+    vram_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a worker of the app needs; 0 means no demand."""
+
+    gpu: Gpu = field(default_factory=Gpu)
+    ram_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """URLs of the app's pictures; empty when it has none."""
+
+    card: str = ""
+    thumbnail: str = ""
+    banner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A secret or an integration the app wants; it does not start without one that is not optional."""
+
+    key: str
+    description: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionNote:
+    """What the manifest says about one function of the app."""
+
+    name: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """An `inf.yml`. `metadata` is the app's own free object; `default_function` None means `run`."""
+
+    name: str
+    namespace: str = ""
+    description: str = ""
+    category: str = ""
+    kernel: Kernel = field(default_factory=Kernel)
+    resources: Resources = field(default_factory=Resources)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    images: Images = field(default_factory=Images)
+    secrets: tuple[Requirement, ...] = ()
+    integrations: tuple[Requirement, ...] = ()
+    functions: tuple[FunctionNote, ...] = ()
+    default_function: str | None = None
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """The manifest of an app folder. `ManifestError` when it is missing, unreadable or invalid."""
+    path = folder / MANIFEST_NAME
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as error:
+        raise ManifestError(path, None, f"cannot be read: {error.strerror}") from error
+    return parse_manifest(content, path)
+
+
+def parse_manifest(content: bytes, path: Path) -> Manifest:
+    """The manifest in `content`; `path` is named in errors."""
+    try:
+        return _manifest(read_yaml(content))
+    except YamlProblem as problem:
+        raise ManifestError(path, problem.line, problem.what) from None
+
+
+def ram_bytes(amount: float) -> int:
+    """Memory as manifests write it: below 1000 it is GB, below 1e9 MB, else bytes (decimal units)."""
+    if amount < 1000:
+        return int(amount * _GB)
+    return int(amount * _MB) if amount < _GB else int(amount)
+
+
+def _manifest(top: Spot) -> Manifest:
+    resources, gpu, images = top["resources"], top["resources"]["gpu"], top["images"]
+    return Manifest(
+        name=_name(top["name"]),
+        namespace=top["namespace"].text(),
+        description=top["description"].text(),
+        category=top["category"].text(),
+        kernel=_kernel(top["kernel"]),
+        resources=Resources(_gpu(gpu), _memory(resources["ram"])),
+        metadata=top["metadata"].mapping(),
+        env={name: spot.text() for name, spot in top["env"].members()},
+        images=Images(*(images[name].text() for name in ("card", "thumbnail", "banner"))),
+        secrets=_requirements(top["secrets"]),
+        integrations=_requirements(top["integrations"]) + _requirements(top["credentials"]),
+        functions=tuple(_function(item) for item in top["functions"].items()),
+        default_function=top["default_function"].text() or None,
+    )
+
+
+def _name(spot: Spot) -> str:
+    name = spot.text()
+    if not name:
+        raise spot.problem("name is missing; add a line like 'name: my-app'")
+    if any(char in name for char in "/@:") or name != name.strip():
+        raise spot.problem(f"name {name!r} may not contain '/', '@', ':' or surrounding spaces")
+    return name
+
+
+def _kernel(spot: Spot) -> Kernel:
+    """`python-3.11`, a bare version, or empty. The text as written counts: 3.10 is not the number 3.1."""
+    written = spot.text()
+    if not written:
+        return Kernel()
+    language, _, version = written.rpartition("-") if written[-1].isdigit() else (written, "", "")
+    language = language or "python"
+    if language not in _LANGUAGES:
+        raise spot.problem(f"kernel {written!r} is unknown; write python-3.11, node-22 or leave it empty")
+    return Kernel(language, version or None)
+
+
+def _gpu(spot: Spot) -> Gpu:
+    return Gpu(_count(spot["count"]), spot["type"].text() or "none", _memory(spot["vram"]))
+
+
+def _count(spot: Spot) -> int:
+    count = spot.number()
+    if count < 0 or count != int(count):
+        raise spot.problem(f"{spot.name} must be a whole number from 0 up, not {count}")
+    return int(count)
+
+
+def _memory(spot: Spot) -> int:
+    amount = spot.number()
+    if not 0 <= amount < float("inf"):
+        raise spot.problem(f"{spot.name} must be 0 or more, not {amount}")
+    return ram_bytes(amount)
+
+
+def _requirements(spot: Spot) -> tuple[Requirement, ...]:
+    return tuple(
+        Requirement(_required(item, "key"), item["description"].text(), item["optional"].flag())
+        for item in spot.items()
+    )
+
+
+def _function(item: Spot) -> FunctionNote:
+    return FunctionNote(_required(item, "name"), item["description"].text())
+
+
+def _required(item: Spot, key: str) -> str:
+    value = item[key].text()
+    if not value:
+        raise item.problem(f"{item.name} has no {key}")
+    return value
