@@ -1,0 +1,133 @@
+"""Where files stand inside a task's input or output, by its JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Pointer: TypeAlias = tuple[str | int, ...]
+Schema: TypeAlias = Mapping[str, Any]
+
+FILE_KEYS = frozenset({"uri", "path", "content_type", "size", "filename"})
+_MAX_DEPTH = 200
+_DESCRIBING = frozenset({"type", "properties", "items", "prefixItems", "enum", "const", "format"})
+
+
+@dataclass(frozen=True)
+class Place:
+    """A value that is a file, or may be one.
+
+    Attributes:
+        pointer: The keys and indexes that lead to it.
+        certain: Whether the schema allows nothing but a file there. False where a text would do as well, and
+            where the schema says nothing.
+    """
+
+    pointer: Pointer
+    value: Any
+    certain: bool
+
+    def __str__(self) -> str:
+        return "/" + "/".join(map(str, self.pointer))
+
+
+def file_places(value: Any, schema: Schema | None) -> list[Place]:
+    """Every file in the value. Without a schema, objects shaped like files and `file:` addresses count."""
+    root = schema or {}
+    return list(_found(value, _alternatives(root, root), root, ()))
+
+
+def with_replaced(value: Any, replacements: Mapping[Pointer, Any]) -> Any:
+    """The value with other values at these pointers; what is on no way to them is shared, not copied."""
+    for pointer, new in replacements.items():
+        value = _replaced(value, pointer, new)
+    return value
+
+
+def is_file_shaped(value: Any) -> bool:
+    """Whether an object has the members of a file and no others."""
+    return isinstance(value, dict) and value.keys() <= FILE_KEYS and ("path" in value or "uri" in value)
+
+
+def _found(value: Any, schemas: list[Schema], root: Schema, pointer: Pointer) -> Iterator[Place]:
+    if len(pointer) > _MAX_DEPTH or value is None:
+        return
+    place = _place(value, schemas, pointer)
+    if place is not None:
+        yield place
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _found(item, _members(schemas, key, root), root, (*pointer, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _found(item, _items(schemas, index, root), root, (*pointer, index))
+
+
+def _place(value: Any, schemas: list[Schema], pointer: Pointer) -> Place | None:
+    if not isinstance(value, (str, dict)):
+        return None
+    if any(schema.get("format") == "file" for schema in schemas):
+        text_too = any(
+            schema.get("type") == "string" and schema.get("format") != "file" for schema in schemas
+        )
+        fits = isinstance(value, str) or is_file_shaped(value)
+        return Place(pointer, value, not text_too) if fits else None
+    if any(_DESCRIBING & schema.keys() for schema in schemas):
+        return None
+    looks_so = is_file_shaped(value) or (isinstance(value, str) and is_file_address(value))
+    return Place(pointer, value, certain=False) if looks_so else None
+
+
+def is_file_address(text: str) -> bool:
+    """Whether a text is a `file:` address and nothing else."""
+    return text[:6].lower() == "file:/" and not any(character.isspace() for character in text)
+
+
+def _members(schemas: list[Schema], key: str, root: Schema) -> list[Schema]:
+    found: list[Schema] = []
+    for schema in schemas:
+        rest = schema.get("additionalProperties")
+        member = schema.get("properties", {}).get(key, rest if isinstance(rest, dict) else None)
+        if member is not None:
+            found += _alternatives(member, root)
+    return found
+
+
+def _items(schemas: list[Schema], index: int, root: Schema) -> list[Schema]:
+    found: list[Schema] = []
+    for schema in schemas:
+        first = schema.get("prefixItems", [])
+        item = first[index] if index < len(first) else schema.get("items")
+        if isinstance(item, dict):
+            found += _alternatives(item, root)
+    return found
+
+
+def _alternatives(schema: Schema, root: Schema, seen: frozenset[str] = frozenset()) -> list[Schema]:
+    """The schema and all it may stand for: references followed, choices opened."""
+    found = [schema]
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference not in seen:
+        found += _alternatives(_referenced(reference, root), root, seen | {reference})
+    for word in ("anyOf", "oneOf", "allOf"):
+        for option in schema.get(word, ()):
+            found += _alternatives(option, root, seen)
+    return found
+
+
+def _referenced(reference: str, root: Schema) -> Schema:
+    target: Any = root
+    for step in reference.removeprefix("#").split("/")[1:]:
+        target = (
+            target.get(step.replace("~1", "/").replace("~0", "~"), {}) if isinstance(target, dict) else {}
+        )
+    return target if isinstance(target, dict) else {}
+
+
+def _replaced(value: Any, pointer: Pointer, new: Any) -> Any:
+    if not pointer:
+        return new
+    copy = value.copy()
+    copy[pointer[0]] = _replaced(value[pointer[0]], pointer[1:], new)
+    return copy

@@ -1,0 +1,95 @@
+"""Signed addresses of files: whoever holds one may read, or upload, that file until it expires."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from base64 import urlsafe_b64encode
+from enum import Enum
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from .domain.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+KEY_BYTES = 32
+NEVER = 0
+"""The expiry of an address that does not expire."""
+
+
+class Purpose(Enum):
+    """What an address may be used for; one for reading cannot be used to write."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+class UrlSigner:
+    """Signs and checks with HMAC-SHA256, in constant time."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def target(self, purpose: Purpose, file_id: str, filename: str, expires: int) -> str:
+        """The path and query of a file's address; `expires` is Unix seconds, or NEVER."""
+        signature = self._signature(purpose, file_id, expires)
+        return f"/blobs/{file_id}/{quote(filename, safe='')}?exp={expires}&sig={signature}"
+
+    def check(self, purpose: Purpose, file_id: str, query: Mapping[str, str], *, now: float) -> None:
+        """Pass if the query of an address allows the purpose; raises a 403 problem otherwise."""
+        expires = self._signed_expiry(purpose, file_id, query)
+        if expires is None:
+            raise Problem(
+                403, "invalid_signature", "this address is not signed for what you are doing with it"
+            )
+        if expires != NEVER and expires < now:
+            detail = f"this address has expired; GET /files/{file_id} gives a new one to read the file"
+            raise Problem(403, "address_expired", detail)
+
+    def readable_file(self, address: str) -> str | None:
+        """The id of the file that an address was once signed to read, expired or not; None: not ours.
+
+        The host does not matter: an engine that restarts may listen on another port.
+        """
+        try:
+            parts = urlsplit(address)
+        except ValueError:
+            return None
+        segments = parts.path.split("/")
+        if len(segments) < 4 or segments[-3] != "blobs":
+            return None
+        file_id = unquote(segments[-2])
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        return file_id if self._signed_expiry(Purpose.READ, file_id, query) is not None else None
+
+    def _signed_expiry(self, purpose: Purpose, file_id: str, query: Mapping[str, str]) -> int | None:
+        text = query.get("exp", "")
+        if not (text.isascii() and text.isdigit() and len(text) <= 12):
+            return None
+        expected = self._signature(purpose, file_id, int(text))
+        given = query.get("sig", "")
+        return int(text) if hmac.compare_digest(expected.encode(), given.encode()) else None
+
+    def _signature(self, purpose: Purpose, file_id: str, expires: int) -> str:
+        message = f"{purpose.value}\n{file_id}\n{expires}".encode()
+        return urlsafe_b64encode(hmac.digest(self._key, message, "sha256")).rstrip(b"=").decode()
+
+
+def kept_key(path: Path) -> bytes:
+    """The key in the file, which is made, readable by its owner alone, if it is not there yet."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secrets.token_bytes(KEY_BYTES))
+    try:
+        # Linking fails where the file exists, so two engines starting at once agree on one key.
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return path.read_bytes()
