@@ -1,0 +1,9 @@
+"""`File`, under its old path."""
+
+from inferencesh_core.file import (
+    File,
+)
+
+__all__ = [
+    "File",
+]
