@@ -10,15 +10,13 @@ import ipaddress
 import json
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError, InferenceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-_Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 POLICY_VARIABLE = "INFERENCESH_FETCH_POLICY"
 """Environment variable that holds a worker's policy as JSON."""
@@ -88,7 +86,9 @@ def refusal(address: str) -> str | None:
     return next((reason for network, reason in _REFUSED if effective in network), None)
 
 
-def _effective(address: _Address) -> _Address:
+def _effective(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     if isinstance(address, ipaddress.IPv6Address) and any(address in network for network in _EMBEDDING_IPV4):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address
@@ -118,7 +118,7 @@ class AddressPolicy:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> AddressPolicy:
-        """Give the policy of this process: what `INFERENCESH_FETCH_POLICY` says, everything allowed without it.
+        """Give the policy `INFERENCESH_FETCH_POLICY` says, and the one that allows everything without it.
 
         Raises:
             ConfigurationError: the variable holds no such policy. Nothing is allowed instead.
@@ -130,16 +130,15 @@ class AddressPolicy:
     def _parsed(cls, text: str) -> AddressPolicy:
         try:
             values: Any = json.loads(text)
-            allow_private = values.pop("allow_private", False)
-            origins = values.pop("allowed_origins", [])
-            if values or type(allow_private) is not bool or not isinstance(origins, list):
-                raise TypeError
-            return cls(allow_private, frozenset(origins))
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ConfigurationError(
-                f"{POLICY_VARIABLE} is {text!r}; expected JSON such as "
-                '{"allow_private": false, "allowed_origins": ["http://127.0.0.1:8000"]}'
-            ) from error
+            if type(values.get("allow_private", False)) is bool:
+                origins = frozenset(values.pop("allowed_origins", ()))
+                return cls(allowed_origins=origins, **values)
+        except (ValueError, TypeError, AttributeError):
+            pass
+        raise ConfigurationError(
+            f"{POLICY_VARIABLE} is {text!r}; expected JSON such as "
+            '{"allow_private": false, "allowed_origins": ["http://127.0.0.1:8000"]}'
+        )
 
     def to_json(self) -> str:
         """Give the policy as `from_environment` reads it."""
@@ -158,7 +157,7 @@ class AddressPolicy:
         """Give the resolved `addresses` of `host`, of which any may be connected to.
 
         Raises:
-            AddressRefusedError: one of them is refused. A name with a public and a private address is an attack.
+            AddressRefusedError: any of them is refused; honest names do not mix public and private ones.
         """
         admitted = list(dict.fromkeys(addresses))
         for address in admitted:

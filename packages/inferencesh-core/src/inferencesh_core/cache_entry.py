@@ -40,7 +40,7 @@ def cache_directory() -> Path:
 
 
 def display_name(url: str) -> str:
-    """Give a file name to show for a URL: its last part, decoded, without anything a path could be made of."""
+    """Give the file name to show for a URL: its last part, decoded, without anything a path is made of."""
     try:
         last = urlsplit(url).path.rstrip("/").rpartition("/")[2]
     except ValueError:

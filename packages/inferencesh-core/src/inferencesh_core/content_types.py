@@ -1,6 +1,6 @@
 """What kind of content a file holds, by its name or its first bytes.
 
-The tables are our own and Python's built-in ones, never the machine's, so a file is labelled alike everywhere.
+The tables are our own and Python's built-in ones, never the machine's: a file is labelled alike everywhere.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _tables() -> mimetypes.MimeTypes:
 
 
 def by_name(filename: str) -> str | None:
-    """Give the content type a file's name tells, whatever the case of its extension; None when it tells nothing."""
+    """Give the content type a file's name tells, in any case of letters; None when it tells nothing."""
     name = os.path.basename(filename).lower()
     known = _BY_EXTENSION.get(os.path.splitext(name)[1])
     if known is not None:

@@ -221,6 +221,14 @@ class File:
         return {"type": "string", "format": "file"}
 
 
+def remote_address(file: File) -> str | None:
+    """Give the URL at which others than this machine find the file, None when it has none."""
+    scheme = _SCHEME.match(file.uri or "")
+    if scheme is None or (scheme["scheme"] or "file").lower() == "file":
+        return None
+    return file.uri
+
+
 def _values_of(initializer: Any) -> dict[str, Any]:
     if initializer is None:
         return {}
