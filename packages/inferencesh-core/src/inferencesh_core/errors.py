@@ -10,6 +10,7 @@
     │       └── WorkerLostError        500: the worker that held the session is gone
     ├── TransportError                 no answer; also a ConnectionError
     │   ├── ConnectError               nothing was sent
+    │   │   └── CertificateError       the server is not who it should be; trying again cannot help
     │   └── ReadTimeoutError           the answer did not come in time; also a TimeoutError
     ├── StreamError                    a stream that cannot be read or followed
     ├── TaskError                      the task did not complete; also a RuntimeError
@@ -57,9 +58,11 @@ class InferenceError(Exception):
 
     Attributes:
         attempts: One line for each try that failed, newest first; empty when nothing was retried.
+        index: Which of the parameters given to ``run_many`` it was, None elsewhere.
     """
 
     attempts: tuple[str, ...] = ()
+    index: int | None = None
 
     def __str__(self) -> str:
         text = super().__str__()
@@ -189,6 +192,10 @@ class ConnectError(TransportError):
 
     def __init__(self, message: str, *, attempts: tuple[str, ...] = ()) -> None:
         super().__init__(message, sent=False, attempts=attempts)
+
+
+class CertificateError(ConnectError):
+    """The server's certificate is not trusted, or no common way to encrypt was found."""
 
 
 class ReadTimeoutError(TransportError, TimeoutError):
