@@ -1,0 +1,55 @@
+"""Every name that code for SDK 0.7.8 imports from an old module path is still there."""
+
+import ast
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import inferencesh.models
+import inferencesh_app.llm
+
+OLD_PATHS = json.loads((Path(__file__).parents[2] / "vectors" / "old-paths.json").read_text("utf-8"))
+LAZY = [inferencesh.models, inferencesh_app.llm]
+
+
+@pytest.mark.parametrize("path", OLD_PATHS)
+def test_every_name_is_importable(path):
+    module = import_module(path)
+    assert [name for name in OLD_PATHS[path] if not hasattr(module, name)] == []
+
+
+@pytest.mark.parametrize("path", OLD_PATHS)
+def test_the_public_names_are_exactly_these(path):
+    assert sorted(import_module(path).__all__) == sorted(OLD_PATHS[path])
+
+
+@pytest.mark.parametrize("path", [path for path in OLD_PATHS if path.startswith("inferencesh.models.")])
+def test_a_name_is_the_same_object_by_every_path(path):
+    module = import_module(path)
+    shared = set(OLD_PATHS[path]) & set(OLD_PATHS["inferencesh.models"])
+    assert all(getattr(module, name) is getattr(inferencesh.models, name) for name in shared)
+
+
+@pytest.mark.parametrize("name", ["base", "errors", "file", "llm", "output_meta"])
+def test_submodules_are_attributes_without_being_imported(name):
+    assert getattr(inferencesh.models, name) is import_module(f"inferencesh.models.{name}")
+
+
+@pytest.mark.parametrize("module", LAZY)
+def test_checkers_see_the_names_that_exist(module):
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+    (branch,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.asname or alias.name for node in branch.body for alias in node.names}
+    assert seen == set(module.__all__) == set(module._HOME)
+
+
+def test_a_misspelt_name_is_an_attribute_error_naming_it():
+    with pytest.raises(AttributeError, match="BaseAp"):
+        _ = inferencesh.models.BaseAp
+
+
+def test_resolutions_keep_the_member_names_of_the_old_path():
+    assert inferencesh.models.VideoResolution.VIDEO_RES480_P == "480p"
+    assert import_module("inferencesh_core.types").VideoResolution.VIDEO_RES480P == "480p"
