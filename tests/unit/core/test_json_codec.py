@@ -1,4 +1,5 @@
 import math
+import os
 import subprocess
 import sys
 
@@ -75,7 +76,7 @@ def test_the_environment_keeps_orjson_out(setting, used):
     code = f"import sys; {use}; print('orjson' in sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", code],
-        env={"INFERENCESH_JSON": setting},
+        env={**os.environ, "INFERENCESH_JSON": setting},
         capture_output=True,
         text=True,
         check=True,

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .http.ndjson import LineDecoder
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
@@ -96,6 +94,9 @@ def _stream(
 
 
 def _values(response: Any) -> Iterator[Any]:
+    # `inferencesh` imports this module at once, and most programs never come here.
+    from .http.ndjson import LineDecoder  # noqa: PLC0415
+
     decoder = LineDecoder()
     for chunk in _chunks(response):
         yield from decoder.feed(chunk)
