@@ -17,8 +17,8 @@ def build_tools(tools: list[dict[str, Any]] | None) -> list[dict[str, Any]] | No
 def _definition(tool: dict[str, Any]) -> dict[str, Any]:
     if tool.get("type") == "function":
         del tool["type"]
-    function = tool.get("function") or tool
-    parameters = function.get("parameters") or {"type": "object"}
+    function: dict[str, Any] = tool.get("function") or tool
+    parameters: dict[str, Any] = function.get("parameters") or {"type": "object"}
     parameters["properties"] = parameters.get("properties") or {}
     return {"type": "function", "function": {**function, "parameters": parameters}}
 
