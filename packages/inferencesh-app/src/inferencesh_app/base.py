@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 import logging
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, get_args
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from inferencesh_core.file import File
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from inferencesh_core.file import File  # noqa: TC002 - pydantic evaluates annotations
+from pydantic import BaseModel, ConfigDict, Field
 
-from .output_meta import OutputMeta
+from .output_meta import OutputMeta  # noqa: TC001 - pydantic evaluates annotations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,15 +48,6 @@ class OrderedSchemaModel(BaseModel):
         aliases = [alias for field in own for alias in (field.alias, field.serialization_alias) if alias]
         return [*_own_fields(cls), *aliases]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_optional_file_is_none(cls, data: Any) -> Any:
-        # Forms send "" or {} for a file that was not chosen; a required file still refuses them.
-        if not isinstance(data, dict):
-            return data
-        empty = [name for name in _optional_files(cls) if name in data and data[name] in ("", {})]
-        return {**data, **dict.fromkeys(empty)} if empty else data
-
 
 def _own_fields(model: type[BaseModel]) -> list[str]:
     # Annotations know the order of definition even for classes without source code: exec, create_model.
@@ -65,13 +56,6 @@ def _own_fields(model: type[BaseModel]) -> list[str]:
 
 def _ranked(names: Any, rank: Mapping[str, int]) -> list[str]:
     return sorted(names, key=lambda name: rank.get(name, len(rank)))
-
-
-# Found once per model, since it is asked at every validation; bounded, since models can be made at run time.
-@lru_cache(maxsize=256)
-def _optional_files(model: type[BaseModel]) -> list[str]:
-    fields = model.model_fields.items()
-    return [name for name, field in fields if {File, type(None)} <= set(get_args(field.annotation))]
 
 
 class BaseAppInput(OrderedSchemaModel):

@@ -7,7 +7,6 @@ understood is a `ManifestError` that names the file, the line and what is wrong 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_core.errors import InferenceError
@@ -16,6 +15,7 @@ from .yaml_document import MAX_DOCUMENT_BYTES, Spot, YamlProblem, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 MANIFEST_NAME = "inf.yml"
 

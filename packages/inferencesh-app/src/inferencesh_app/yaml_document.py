@@ -1,7 +1,7 @@
 """A YAML document read safely, with each value knowing the line it stands on.
 
-Size, number of values and nesting are bounded after aliases are expanded, so that a small file cannot grow large
-(the "billion laughs") or endless (an alias to itself).
+Size, number of values and nesting are bounded after aliases are expanded, so that a small file cannot grow
+large (the "billion laughs") or endless (an alias to itself).
 """
 
 from __future__ import annotations

@@ -1,0 +1,131 @@
+"""An app folder, loaded: its class found, its functions known."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from inferencesh_core.errors import InferenceError
+
+from .base import BaseApp
+from .description import Description, FunctionDescription
+from .manifest import ManifestError, load_manifest
+from .signatures import AppFunction, AppSetup, SignatureProblem, functions_of, setup_of
+
+if TYPE_CHECKING:
+    from .manifest import Manifest
+
+CODE_NAME = "inference.py"
+
+
+class LoadError(InferenceError):
+    """An app folder whose code cannot be imported or is no app; says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedApp:
+    """An app's class with what is known about it."""
+
+    app_class: type[BaseApp]
+    setup: AppSetup
+    functions: dict[str, AppFunction]
+    default_function: str
+
+    def describe(self) -> Description:
+        """Names, descriptions and JSON schemas of everything the app offers."""
+        functions = {name: _describe(function) for name, function in self.functions.items()}
+        model = self.setup.model
+        return Description(functions, self.default_function, model.model_json_schema() if model else None)
+
+
+def load_app(folder: Path) -> LoadedApp:
+    """Import the folder's `inference.py` and find its app.
+
+    The folder becomes the working directory and importable itself, since apps import their siblings relatively
+    (`from .x_helper import y`) and absolutely (`import x_helper`) and open files by relative paths. So this is
+    for a process that serves one app. Raises `LoadError`, and what the app's own import raises.
+    """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would follow links out of the folder
+    manifest = _manifest(folder)
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    return inspect_app(find_app(import_code(folder)), manifest)
+
+
+def import_code(folder: Path) -> ModuleType:
+    """The folder's `inference.py`, imported as a module of a package that is the folder."""
+    if not (folder / CODE_NAME).is_file():
+        raise LoadError(f"{folder} has no {CODE_NAME}")
+    package = "inferencesh_app_" + "".join(char if char.isalnum() else "_" for char in folder.name)
+    module = importlib.util.module_from_spec(_package_spec(package, folder))
+    sys.modules[package] = module
+    if module.__spec__ and module.__spec__.loader:
+        module.__spec__.loader.exec_module(module)
+    return importlib.import_module(f"{package}.{Path(CODE_NAME).stem}")
+
+
+def find_app(module: ModuleType) -> type[BaseApp]:
+    """The class `App`, else the only class derived from `BaseApp` that the module itself defines."""
+    named = getattr(module, "App", None)
+    if inspect.isclass(named):
+        if not issubclass(named, BaseApp):
+            raise LoadError(f"class App in {module.__file__} does not derive from BaseApp")
+        return named
+    own = [each for each in vars(module).values() if _is_app(each) and each.__module__ == module.__name__]
+    if len(own) != 1:
+        found = ", ".join(each.__name__ for each in own) or "none"
+        raise LoadError(
+            f"{module.__file__} needs a class App(BaseApp); classes derived from BaseApp: {found}"
+        )
+    return own[0]
+
+
+def inspect_app(app_class: type[BaseApp], manifest: Manifest | None = None) -> LoadedApp:
+    """What the class offers; the manifest may describe functions and name the default one."""
+    listed = {note.name: note.description for note in manifest.functions} if manifest else {}
+    try:
+        functions, setup = functions_of(app_class, listed), setup_of(app_class)
+    except SignatureProblem as problem:
+        raise LoadError(f"{app_class.__name__} cannot be served: {problem}") from problem
+    default = (manifest.default_function if manifest else None) or "run"
+    if not functions:
+        raise LoadError(f"{app_class.__name__} has no functions: define run(self, input_data)")
+    return LoadedApp(app_class, setup, functions, default)
+
+
+def _manifest(folder: Path) -> Manifest | None:
+    """The manifest; None without one, since the code can be served all the same."""
+    try:
+        return load_manifest(folder)
+    except ManifestError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
+
+
+def _package_spec(package: str, folder: Path) -> ModuleSpec:
+    init = folder / "__init__.py"
+    if init.is_file():
+        spec = importlib.util.spec_from_file_location(package, init, submodule_search_locations=[str(folder)])
+        if spec:
+            return spec
+    spec = ModuleSpec(package, None, is_package=True)
+    spec.submodule_search_locations = [str(folder)]
+    return spec
+
+
+def _is_app(value: object) -> bool:
+    return inspect.isclass(value) and issubclass(value, BaseApp) and value is not BaseApp
+
+
+def _describe(function: AppFunction) -> FunctionDescription:
+    schemas = function.input.json_schema(), function.output.json_schema()
+    return FunctionDescription(function.name, function.description, *schemas)

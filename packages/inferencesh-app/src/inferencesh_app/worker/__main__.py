@@ -1,0 +1,77 @@
+"""`python -m inferencesh_app.worker --app FOLDER --fd-in N --fd-out M`: serve one app over inherited pipes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import protocol
+from .channel import Channel, Journal
+from .lifeline import die_with_engine
+
+if TYPE_CHECKING:
+    from ..base import BaseApp
+    from ..loader import LoadedApp
+
+
+def main() -> int:
+    """Load, serve, unload; gives the exit code."""
+    options = _options()
+    die_with_engine(options.fd_in)
+    for fd in (options.fd_in, options.fd_out):
+        os.set_inheritable(fd, False)  # a process the app starts must not keep the pipes open
+    channel = Channel(options.fd_out)
+    journal = Journal(channel)
+    journal.capture()
+    try:
+        loaded, app = _load(options.app, channel)
+    except BaseException as error:  # noqa: BLE001 - an import may raise anything, sys.exit included
+        return _load_failed(error, channel, journal)
+    return _serve(loaded, app, channel, journal, options.fd_in)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m inferencesh_app.worker", description=__doc__)
+    parser.add_argument("--app", type=Path, required=True, help="the app's folder")
+    parser.add_argument("--fd-in", type=int, required=True, help="messages of the engine")
+    parser.add_argument("--fd-out", type=int, required=True, help="messages to the engine")
+    options = parser.parse_args()
+    del sys.argv[1:]  # they are not the app's
+    return options
+
+
+def _load(folder: Path, channel: Channel) -> tuple[LoadedApp, BaseApp]:
+    from ..loader import load_app  # noqa: PLC0415 - after the prints of what it imports are captured
+
+    loaded = load_app(folder)
+    app = loaded.app_class()
+    channel.send(protocol.loaded(loaded.describe().to_json()))
+    return loaded, app
+
+
+def _load_failed(error: BaseException, channel: Channel, journal: Journal) -> int:
+    from inferencesh_core.errors import InferenceError  # noqa: PLC0415 - as light as possible until it fails
+
+    from .failures import app_traceback, error_line  # noqa: PLC0415 - the same
+
+    ours = isinstance(error, InferenceError)
+    line = error_line(error, "the import")
+    text = line if ours else f"the app cannot be imported: {type(error).__name__}: {line}"
+    journal.turn_to(None, protocol.LOG_SETUP)
+    channel.send(protocol.load_failed(text, app_traceback(error)))
+    return protocol.EXIT_LOAD_FAILED
+
+
+def _serve(loaded: LoadedApp, app: BaseApp, channel: Channel, journal: Journal, fd: int) -> int:
+    import asyncio  # noqa: PLC0415 - an app that cannot be imported does not need it
+
+    from .host import Host  # noqa: PLC0415 - the same
+
+    return asyncio.run(Host(loaded, app, channel, journal).serve(fd))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,245 @@
+"""One app served over a pair of pipes: set up once, called one at a time, cancelled, unloaded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..base import BaseApp, Metadata
+from . import protocol
+from .failures import CallFailed, app_traceback, error_line
+from .inputs import prepared
+from .outputs import encoded_output, invalid_output, invoke, is_stream, outputs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..loader import LoadedApp
+    from ..signatures import AppFunction
+    from .channel import Channel, Journal
+
+_LOGGER = logging.getLogger("inferencesh.app")
+_READ_BYTES = 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Running:
+    """The call being answered. `entered` is the function, once app code may run."""
+
+    call: str
+    task: asyncio.Task[bytes]
+    entered: AppFunction | None = None
+    cancelled: bool = False
+
+
+class Host:
+    """Serves one app instance until it is told to unload or the engine's end of the pipe closes."""
+
+    def __init__(self, loaded: LoadedApp, app: BaseApp, channel: Channel, journal: Journal) -> None:
+        self._loaded, self._app = loaded, app
+        self._channel, self._journal = channel, journal
+        self._inbox: asyncio.Queue[protocol.Message] = asyncio.Queue()
+        self._dropped: set[str] = set()
+        self._running: _Running | None = None
+        self._cancelling: set[asyncio.Task[None]] = set()
+        self._metadata: Mapping[str, Any] = {}
+        # One thread for all of an app's sync code: libraries tie devices and event loops to the thread.
+        self._thread = ThreadPoolExecutor(1, "app")
+
+    async def serve(self, fd: int) -> int:
+        """Answer what comes in on `fd`; gives the exit code of the process."""
+        lines = _Lines(fd, self._receive)
+        asyncio.get_running_loop().add_reader(fd, lines.read)
+        message = await self._inbox.get()
+        if message["type"] == "setup" and not await self._setup(message):
+            return protocol.EXIT_SETUP_FAILED
+        while message["type"] != "unload":
+            message = await self._inbox.get()
+            if message["type"] == "call":
+                await self._answer(message)
+        await self._unload()
+        return protocol.EXIT_UNLOADED
+
+    def _receive(self, message: protocol.Message) -> None:
+        if message["type"] == "cancel":
+            self._cancel(message["call"])
+        else:
+            self._inbox.put_nowait(message)
+
+    async def _setup(self, message: protocol.Message) -> bool:
+        self._metadata = message["metadata"]
+        try:
+            await self._run_setup(message["setup"])
+        except CallFailed as failed:
+            self._channel.send(protocol.setup_failed(failed.error, failed.trace))
+            return False
+        except BaseException as error:  # noqa: BLE001 - whatever an app raises is its failure, sys.exit included
+            self._channel.send(protocol.setup_failed(error_line(error, "setup"), app_traceback(error)))
+            return False
+        self._journal.turn_to(None, protocol.LOG_RUN)
+        self._channel.send(protocol.ready())
+        return True
+
+    async def _run_setup(self, values: Any) -> None:
+        setup = self._loaded.setup
+        if setup.takes_values:
+            adapter: TypeAdapter[Any] = TypeAdapter(setup.model or Any)
+            values = await prepared(adapter, {} if values is None else values, "setup")
+        arguments = setup.arguments(values, Metadata.model_validate(self._metadata))
+        await invoke(self._app.setup, arguments, self._in_thread)
+
+    async def _answer(self, message: protocol.Message) -> None:
+        call = message["call"]
+        if call in self._dropped:
+            self._dropped.remove(call)
+            self._channel.send(protocol.failed(call, "cancelled before it was started", "cancelled"))
+            return
+        self._journal.turn_to(call, protocol.LOG_TASK)
+        self._running = _Running(call, asyncio.create_task(self._outcome(message)))
+        try:
+            outcome = await self._running.task
+        except asyncio.CancelledError:
+            outcome = protocol.encode(protocol.failed(call, "cancelled", "cancelled"))
+        finally:
+            self._running = None
+        self._journal.turn_to(None, protocol.LOG_RUN)
+        self._channel.write(outcome)
+
+    async def _outcome(self, message: protocol.Message) -> bytes:
+        """The last message of a call. Only `CancelledError` comes out, when the call was cancelled."""
+        call = message["call"]
+        try:
+            function = self._function(message["function"])
+            value = await prepared(function.input, _object(message["input"]), f"input of {function.name}")
+            output = await self._run(call, function, value, {**self._metadata, **message["metadata"]})
+            return protocol.encode_output("result", call, output)
+        except CallFailed as failed:
+            kind = "cancelled" if self._is_cancelled() else failed.kind
+            return protocol.encode(protocol.failed(call, failed.error, kind, failed.trace))
+
+    def _function(self, name: str | None) -> AppFunction:
+        functions = self._loaded.functions
+        wanted = name or self._loaded.default_function
+        if wanted not in functions:
+            names = ", ".join(functions)
+            raise CallFailed("unknown_function", f"the app has no function {wanted!r}; it has {names}")
+        return functions[wanted]
+
+    async def _run(self, call: str, function: AppFunction, value: Any, metadata: Mapping[str, Any]) -> bytes:
+        """Enter the function, send what it yields, and give its last output."""
+        arguments = function.arguments(value, Metadata.model_validate(metadata))
+        self._enter(call, function)
+        try:
+            result = await invoke(getattr(self._app, function.name), arguments, self._in_thread)
+            if is_stream(result):
+                return await self._stream(call, function, result)
+            return encoded_output(function, result)
+        except BaseException as error:
+            raise self._failure(function, error) from error
+
+    async def _stream(self, call: str, function: AppFunction, stream: Any) -> bytes:
+        encoded = b""
+        async with aclosing(outputs_of(stream, self._in_thread)) as outputs:
+            async for output in outputs:
+                encoded = encoded_output(function, output)
+                self._channel.write(protocol.encode_output("output", call, encoded))
+        if not encoded:
+            raise CallFailed("no_output", f"{function.name} yielded nothing; yield at least one output")
+        return encoded
+
+    def _enter(self, call: str, function: AppFunction) -> None:
+        if self._running:
+            self._running.entered = function
+        self._channel.send(protocol.started(call))
+
+    def _failure(self, function: AppFunction, error: BaseException) -> BaseException:
+        """What an error out of app code means: a failure of the call, or its cancellation."""
+        if isinstance(error, CallFailed) or (
+            isinstance(error, asyncio.CancelledError) and self._is_cancelled()
+        ):
+            return error
+        trace = app_traceback(error)
+        if isinstance(error, ValidationError) and error.title == function.output_type.__name__:
+            return invalid_output(function, error, trace)
+        return CallFailed("exception", error_line(error, function.name), trace)
+
+    def _is_cancelled(self) -> bool:
+        return self._running is not None and self._running.cancelled
+
+    def _cancel(self, call: str) -> None:
+        """End a call: drop it while it waits, interrupt it before the app's code, else let the app decide."""
+        running = self._running
+        if running is None or running.call != call:
+            self._dropped.add(call)
+            return
+        running.cancelled = True
+        if running.entered is None:
+            running.task.cancel()
+            return
+        stopping = asyncio.create_task(self._stop(running, running.entered))
+        self._cancelling.add(stopping)
+        stopping.add_done_callback(self._cancelling.discard)
+
+    async def _stop(self, running: _Running, function: AppFunction) -> None:
+        try:
+            # Not on the app's thread: sync code may be busy there with the very call to be cancelled.
+            handled = await invoke(self._app.on_cancel, (), asyncio.to_thread)
+        except Exception:
+            _LOGGER.exception("on_cancel failed")
+            handled = False
+        # Sync code cannot be interrupted; the engine ends the process when its patience does.
+        if handled is False and running is self._running and function.is_async:
+            running.task.cancel()
+
+    async def _unload(self) -> None:
+        try:
+            await invoke(self._app.unload, (), self._in_thread)
+        except BaseException:  # noqa: BLE001 - the process exits anyhow; the reason belongs in the logs
+            _LOGGER.exception("unload failed")
+        self._journal.turn_to(None, protocol.LOG_RUN)
+        self._channel.send(protocol.unloaded())
+
+    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _contained, function, arguments)
+
+
+def _contained(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    try:
+        return function(*arguments)
+    except StopIteration as error:
+        # A future cannot carry it: whoever waits for the future would wait for ever.
+        raise RuntimeError("the app raised StopIteration") from error
+
+
+def _object(value: Any) -> Any:
+    return {} if value is None else value
+
+
+class _Lines:
+    """Reads a pipe and hands on each message; the end of the pipe reads as `unload`."""
+
+    def __init__(self, fd: int, receive: Callable[[protocol.Message], None]) -> None:
+        self._fd, self._receive = fd, receive
+        self._parts: list[bytes] = []
+
+    def read(self) -> None:
+        """Take what is there; called when there is something."""
+        data = os.read(self._fd, _READ_BYTES)
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._fd)
+            self._receive(protocol.unload())
+        *ends, rest = data.split(b"\n")
+        for end in ends:
+            line = b"".join((*self._parts, end))
+            self._parts = []
+            self._receive(protocol.decode(line))
+        if rest:
+            self._parts.append(rest)

@@ -1,0 +1,62 @@
+"""A call's input on its way into the function: validated, its files brought here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from inferencesh_core.file import File
+from pydantic import BaseModel, ValidationError
+
+from .failures import CallFailed, field_errors, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import TypeAdapter
+
+_FETCHED = ("http://", "https://", "data:")
+
+
+async def prepared(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
+    """The validated value, its files on disk. `CallFailed` (invalid_input) naming the fields at fault."""
+    try:
+        valid = adapter.validate_python(value)
+    except ValidationError as error:
+        raise CallFailed("invalid_input", f"{what} is invalid: {field_errors(error)}") from None
+    await _bring_files(valid, what)
+    return valid
+
+
+async def _bring_files(value: Any, what: str) -> None:
+    """Fetch all files at the same time. Addresses only the service can read stay as they are."""
+    files = [(place, file) for place, file in files_in(value) if _is_away(file)]
+    fetched = await asyncio.gather(
+        *(asyncio.to_thread(file.resolve) for _, file in files), return_exceptions=True
+    )
+    for (place, _), error in zip(files, fetched, strict=True):
+        if error is not None:
+            raise CallFailed("invalid_input", f"{what} is invalid: {place}: {one_line(str(error))}")
+
+
+def files_in(value: Any, place: str = "") -> Iterator[tuple[str, File]]:
+    """Every `File` in models, mappings and sequences, with the place where it is (`pages.0.image`)."""
+    if isinstance(value, File):
+        yield place, value
+        return
+    for name, each in _members(value):
+        yield from files_in(each, f"{place}.{name}" if place else str(name))
+
+
+def _members(value: Any) -> Iterator[tuple[object, Any]]:
+    if isinstance(value, BaseModel):
+        yield from value
+    elif isinstance(value, Mapping):
+        yield from value.items()
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        yield from enumerate(value)
+
+
+def _is_away(file: File) -> bool:
+    return not file.is_resolved() and (file.uri or "").lower().startswith(_FETCHED)
