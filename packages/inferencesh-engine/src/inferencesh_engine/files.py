@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import mimetypes
 import re
 import secrets
 import time
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .blobs import Blobs, Stored, too_large
 from .domain.files import FileRecord
+from .domain.idempotency import mismatch
 from .domain.problems import Problem, not_found
 from .domain.views import rfc3339, short_id
 from .file_places import Place, file_places, is_file_address, with_replaced
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from .config import EngineConfig
+    from .domain.idempotency import Idempotency
     from .domain.listing import ListQuery, Page
     from .file_places import Schema
 
@@ -38,6 +41,18 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 class OutputFileError(Exception):
     """An app's output names a file that cannot be stored; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """The `FileDTO` of a pending file, with the `upload_url` that takes its content.
+
+    Attributes:
+        replayed: Whether an earlier request with the same idempotency key had made it.
+    """
+
+    file: dict[str, Any]
+    replayed: bool
 
 
 class FileRecords(Protocol):
@@ -78,13 +93,28 @@ class Files:
         """Signs the addresses; its key survives restarts."""
         return UrlSigner(kept_key(self._config.state_path / "url.key"))
 
-    async def announce(self, wanted: Mapping[str, Any], *, category: str = "") -> dict[str, Any]:
-        """Make a pending file; gives its `FileDTO` with the `upload_url` that takes the content."""
+    async def announce(
+        self,
+        wanted: Mapping[str, Any],
+        *,
+        category: str = "",
+        once: Idempotency | None = None,
+        position: int = 0,
+    ) -> Announcement:
+        """Make a pending file, or find the one that the same request made before at this position."""
         record = _announced(wanted, category)
         if record.size is not None and record.size > self.blobs.max_bytes:
             raise too_large(self.blobs.max_bytes)
-        await self._records.insert(record)
-        return {**self.dto(record), "upload_url": self._upload_url(record)}
+        known = None
+        if once is not None:
+            record = replace(record, id=_id_of(once, position))
+            known = await self._records.get(record.id)
+        if known is None:
+            await self._records.insert(record)
+        elif once is not None and not _is_same_wish(known, record):
+            raise mismatch(once.key)
+        file = {**self.dto(known or record), "upload_url": self._upload_url(record)}
+        return Announcement(file, replayed=known is not None)
 
     async def receive(self, file_id: str, chunks: AsyncIterator[bytes]) -> FileRecord:
         """Store uploaded content; a second upload takes the place of the first. Raises when it is cut."""
@@ -243,6 +273,17 @@ def _announced(wanted: Mapping[str, Any], category: str) -> FileRecord:
         category=category,
         path=_text(wanted, "path"),
     )
+
+
+def _id_of(once: Idempotency, position: int) -> str:
+    """One key and position, one id: repeating a request finds the files it made."""
+    return hashlib.sha256(f"{once.scope}\n{once.key}\n{position}".encode()).hexdigest()[:26]
+
+
+def _is_same_wish(known: FileRecord, wanted: FileRecord) -> bool:
+    fields = ("filename", "content_type", "category", "path", "public")
+    same_size = known.state == "stored" or known.size == wanted.size
+    return same_size and all(getattr(known, name) == getattr(wanted, name) for name in fields)
 
 
 def _text(wanted: Mapping[str, Any], name: str) -> str:

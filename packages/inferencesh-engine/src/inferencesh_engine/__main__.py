@@ -1,0 +1,148 @@
+"""`python -m inferencesh_engine serve APPS_DIR`: the engine as a command."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .config import EngineConfig
+from .domain.problems import EngineStartError
+from .presence import TOKEN_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .engine import Engine
+
+DESCRIPTION = "Serve a folder of apps as the inference.sh API on this machine."
+EPILOG = """\
+APPS_DIR holds one folder per app, each with an inf.yml and an inference.py. Programs reach the engine with
+  inference(base_url=URL, api_key=TOKEN)      or simply      inference(base_url="local:APPS_DIR")
+Files, tasks and the token are kept in the state folder. Ctrl-C or SIGTERM stops the engine; tasks that were
+running are taken up again when it starts the next time.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; gives the exit status: 0 after a stop, 2 when the engine cannot start."""
+    options = _parser().parse_args(arguments)
+    try:
+        asyncio.run(_serve(_config(options), options.allow_origin))
+    except EngineStartError as error:
+        print(f"inferencesh engine: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its terminal
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m inferencesh_engine", description=DESCRIPTION)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve",
+        help="serve a folder of apps",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    serve.add_argument(
+        "apps_dir", metavar="APPS_DIR", type=Path, help="the folder that holds the app folders"
+    )
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (%(default)s: this machine only)"
+    )
+    serve.add_argument("--port", type=_port, default=0, help="port to listen on (default: a free one)")
+    serve.add_argument(
+        "--token", help="key that callers must send (default: a random one, kept in DIR/token)"
+    )
+    serve.add_argument(
+        "--state", type=Path, metavar="DIR", help="state folder (default: APPS_DIR/.inferencesh)"
+    )
+    serve.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name callers may use for this machine",
+    )
+    serve.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let web pages of this origin call",
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is no port: use 0 to 65535")
+    return port
+
+
+def _config(options: argparse.Namespace) -> EngineConfig:
+    apps_dir: Path = options.apps_dir
+    if not apps_dir.is_dir():
+        raise EngineStartError(f"{apps_dir} is no folder; name the folder that holds your app folders")
+    return EngineConfig(
+        apps_dir=apps_dir.resolve(),
+        state_dir=options.state.resolve() if options.state else None,
+        host=options.host,
+        port=options.port,
+        token=options.token,
+        allow_hosts=tuple(options.allow_host),
+    )
+
+
+async def _serve(config: EngineConfig, origins: Sequence[str]) -> None:
+    from .api import Server  # noqa: PLC0415 - `--help` should not load a web server
+    from .engine import Engine  # noqa: PLC0415 - the same
+
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, _stop_once, stopping, number)
+    async with Engine(config) as engine, Server(engine, allow_origins=origins):
+        _say(_welcome(engine))
+        await stopping.wait()
+        _say("stopping…")
+
+
+def _stop_once(stopping: asyncio.Event, number: signal.Signals) -> None:
+    """The first signal asks; the next one ends the process the usual way."""
+    stopping.set()
+    asyncio.get_running_loop().remove_signal_handler(number)
+
+
+def _welcome(engine: Engine) -> str:
+    token_file = engine.config.state_path / TOKEN_FILE
+    lines = [f"inferencesh engine at {engine.base_url}", f"token in {token_file}", "", *_apps(engine), ""]
+    lines += [
+        "try it:",
+        f"  export INFERENCE_BASE_URL={engine.base_url}",
+        f'  export INFERENCE_API_KEY="$(cat {shlex.quote(str(token_file))})"',
+        "Ctrl-C stops it.",
+    ]
+    return "\n".join(lines)
+
+
+def _apps(engine: Engine) -> list[str]:
+    apps = engine.catalog.apps()
+    width = max((len(app.ref) for app in apps), default=0)
+    found = [f"  {app.ref:<{width}}  {app.manifest.description}".rstrip() for app in apps]
+    issues = [f"  ! {issue}" for issue in engine.catalog.issues()]
+    heading = f"{len(apps)} app{'' if len(apps) == 1 else 's'} in {engine.config.apps_dir}"
+    return [heading, *found, *issues]
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - a command speaks to its terminal
+
+
+if __name__ == "__main__":
+    sys.exit(main())

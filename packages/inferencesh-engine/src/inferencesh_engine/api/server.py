@@ -1,0 +1,155 @@
+"""The HTTP server: listens, lets requests through the gate, and has their handlers answer."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import logging
+import os
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from ..domain.problems import EngineStartError, Problem
+from ..presence import TOKEN_FILE, Presence, kept_token
+from . import apps, blobs, files, tasks
+from .call import Call
+from .cors import allow, preflight
+from .gate import Gate
+from .health import health_routes
+from .openapi import with_document
+from .routes import Router
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from ..engine import Engine
+
+STOP_SECONDS = 1.0
+READ_BUFFER_BYTES = 256 * 1024
+
+logger = logging.getLogger("inferencesh.engine")
+
+
+class Server:
+    """Serves one started engine.
+
+    Args:
+        engine: What answers; its `base_url` is set while the server listens.
+        allow_origins: Origins of web pages that may call the API; none by default.
+
+    Attributes:
+        token: What callers must send; the configured one, or the one kept in the state folder.
+    """
+
+    token: str
+
+    def __init__(self, engine: Engine, *, allow_origins: Iterable[str] = ()) -> None:
+        self._engine = engine
+        self._origins = tuple(allow_origins)
+        self._instance = secrets.token_hex(8)
+        listed = (*health_routes(self._instance), *tasks.ROUTES, *apps.ROUTES, *files.ROUTES, *blobs.ROUTES)
+        self._router = Router(with_document(listed))
+
+    async def start(self) -> str:
+        """Listen; gives the base URL. Raises EngineStartError when the port is taken."""
+        config = self._engine.config
+        self.token = kept_token(config.state_path, config.token)
+        self._caller = hashlib.sha256(self.token.encode()).hexdigest()[:16]
+        self._gate = Gate(
+            self.token,
+            config.state_path / TOKEN_FILE,
+            hosts=(config.host, *config.allow_hosts),
+            origins=self._origins,
+            max_body_bytes=config.max_body_bytes,
+        )
+        self._http = self._protocol()
+        self._listening = await self._listen(config.host, config.port)
+        port = self._listening.sockets[0].getsockname()[1]
+        base_url = f"http://{_reachable(config.host)}:{port}"
+        self._engine.base_url = base_url
+        self._presence = Presence(base_url, os.getpid(), self._instance)
+        self._presence.announce(config.state_path)
+        return base_url
+
+    async def stop(self) -> None:
+        """Stop listening; requests in progress get a moment to end, streams are cut."""
+        self._presence.withdraw(self._engine.config.state_path)
+        self._listening.close()
+        self._http.pre_shutdown()
+        await self._http.shutdown(STOP_SECONDS)
+        await self._listening.wait_closed()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def _protocol(self) -> web.Server:
+        limit = self._engine.config.max_body_bytes + 1
+
+        loop = asyncio.get_running_loop()
+
+        def request(
+            message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]
+        ) -> web.BaseRequest:
+            return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=limit)
+
+        return web.Server(
+            self._answer,
+            request_factory=request,
+            access_log=None,
+            auto_decompress=False,
+            read_bufsize=READ_BUFFER_BYTES,
+        )
+
+    async def _listen(self, host: str, port: int) -> asyncio.Server:
+        try:
+            return await asyncio.get_running_loop().create_server(self._http, host, port, backlog=1024)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                reason = f"port {port} of {host} is in use: choose another with --port, or 0 for a free one"
+            else:
+                reason = f"cannot listen on {host}, port {port}: {error.strerror or error}"
+            raise EngineStartError(reason) from error
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        call = Call(request, self._engine, self._caller)
+        try:
+            return await self._handled(call)
+        except Problem as problem:
+            return call.refusal(problem)
+        except Exception:
+            logger.exception("%s %s failed", request.method, request.path)
+            detail = "the engine failed to answer; its log says why"
+            return call.refusal(Problem(500, "internal_error", detail))
+
+    async def _handled(self, call: Call) -> web.StreamResponse:
+        request = call.request
+        raw_path = request.rel_url.raw_path
+        route, call.parameters = self._router.find(request.method, raw_path)
+        if self._origins and (origin := self._gate.allowed_origin(request.headers)):
+            allow(origin, call.headers)
+            if request.method == "OPTIONS":
+                return preflight(call.headers)
+        self._gate.check(request, route)
+        if route is None:
+            raise self._router.refusal(request.method, raw_path)
+        result = await route.handler(call)
+        return result if isinstance(result, web.StreamResponse) else call.answer(result)
+
+
+def _reachable(host: str) -> str:
+    """The host as it stands in a URL that works on this machine."""
+    if host in ("0.0.0.0", "", "::"):  # noqa: S104 - compared with, not bound to
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,172 @@
+"""The `local:` endpoint: an engine in the background, or the one that already serves the folder."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.request import ProxyHandler, build_opener
+
+from inferencesh_app.manifest import MANIFEST_NAME
+from inferencesh_core.errors import ConfigurationError
+from inferencesh_core.plugins import Endpoint
+
+from .config import EngineConfig
+from .presence import TOKEN_FILE, Presence, find_presence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SCHEME = "local:"
+PROBE_SECONDS = 2.0
+STOP_SECONDS = 15.0
+_EXAMPLE = "local:examples/apps"
+
+
+def open_local(base_url: str) -> Endpoint | None:
+    """The endpoint of the engine for a `local:PATH` address; None for other addresses.
+
+    The first client of a folder starts the engine, on a free loopback port; the last one to close stops it.
+    An engine that already serves the folder is used as it is, and left running.
+
+    Raises:
+        ConfigurationError: there is no such folder, or no app in it.
+        EngineStartError: the engine cannot start.
+    """
+    if not base_url.startswith(SCHEME):
+        return None
+    folder = _apps_folder(base_url)
+    with _lock:
+        engine = _running.get(folder)
+        if engine is None:
+            serving = _serving(folder)
+            if serving is not None:
+                return serving
+            engine = _running[folder] = BackgroundEngine(EngineConfig(apps_dir=folder))
+        engine.clients += 1
+    return Endpoint(engine.base_url, engine.token, _closer(folder, engine))
+
+
+class BackgroundEngine:
+    """An engine and its server on an event loop of their own, in a thread of this process.
+
+    Attributes:
+        clients: How many clients use it.
+    """
+
+    base_url: str
+    token: str
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.clients = 0
+        self._config = config
+        self._error: BaseException | None = None
+        self._ready = threading.Event()
+        # A daemon, so that a program which forgets to close its client still ends. Nothing is lost then:
+        # tasks are on disk, and workers end with the process.
+        self._thread = threading.Thread(target=self._run, name=f"engine of {config.apps_dir}", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """Stop the engine and its workers."""
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(STOP_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
+            self._error = error
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        from .api import Server  # noqa: PLC0415 - aiohttp is heavy, and joining needs none of it
+        from .engine import Engine  # noqa: PLC0415 - the same
+
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        async with Engine(self._config) as engine:
+            server = Server(engine)
+            self.base_url = await server.start()
+            self.token = server.token
+            self._ready.set()
+            await self._stopping.wait()
+            await server.stop()
+
+
+_running: dict[Path, BackgroundEngine] = {}
+_lock = threading.Lock()
+
+
+def _forget_after_fork() -> None:
+    """A forked child has no threads, so no engines: it joins the parent's like any other process."""
+    global _lock  # noqa: PLW0603 - the parent may have held it at the fork
+    _lock = threading.Lock()
+    _running.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+def _closer(folder: Path, engine: BackgroundEngine) -> Callable[[], None]:
+    closed = threading.Event()
+
+    def close() -> None:
+        with _lock:
+            if closed.is_set() or _running.get(folder) is not engine:
+                return
+            closed.set()
+            engine.clients -= 1
+            if not engine.clients:
+                del _running[folder]
+                engine.stop()
+
+    return close
+
+
+def _apps_folder(base_url: str) -> Path:
+    path = base_url[len(SCHEME) :]
+    if not path:
+        raise ConfigurationError(f"base_url {base_url!r} names no folder: write {_EXAMPLE!r}")
+    folder = Path(path).expanduser().resolve()
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise ConfigurationError(
+            f"base_url {base_url!r}: {folder} {what}; name a folder that holds app folders"
+        )
+    if not any(_manifests(folder)):
+        raise ConfigurationError(
+            f"base_url {base_url!r}: no app in {folder}; an app is a folder in it with {MANIFEST_NAME}"
+        )
+    return folder
+
+
+def _manifests(folder: Path) -> list[Path]:
+    return [found for depth in ("", "*/", "*/*/") for found in folder.glob(f"{depth}{MANIFEST_NAME}")]
+
+
+def _serving(folder: Path) -> Endpoint | None:
+    state_dir = EngineConfig(apps_dir=folder).state_path
+    presence = find_presence(state_dir)
+    if presence is None or not _answers(presence):
+        return None
+    token = (state_dir / TOKEN_FILE).read_text().strip()
+    return Endpoint(presence.url, token, lambda: None)
+
+
+def _answers(presence: Presence) -> bool:
+    """Whether that very engine is there. Its token must not go to a stranger who got its port later."""
+    try:
+        with build_opener(ProxyHandler({})).open(f"{presence.url}/health", timeout=PROBE_SECONDS) as answer:
+            health = json.loads(answer.read())
+    except (OSError, ValueError):
+        return False
+    return bool((health.get("data") or {}).get("instance") == presence.instance)

@@ -1,0 +1,65 @@
+"""How other programs of the same user find the engine that serves a folder: files in its state folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOKEN_FILE = "token"  # noqa: S105 - a file's name
+PRESENCE_FILE = "engine.json"
+
+
+@dataclass(frozen=True)
+class Presence:
+    """A serving engine.
+
+    Attributes:
+        url: Where its API answers.
+        instance: What its `GET /health` says it is; anything else at this address is a stranger.
+    """
+
+    url: str
+    pid: int
+    instance: str
+
+    def announce(self, state_dir: Path) -> None:
+        """Let others find the engine."""
+        write_private(state_dir / PRESENCE_FILE, json.dumps(asdict(self)))
+
+    def withdraw(self, state_dir: Path) -> None:
+        """Take the announcement back, unless another engine has made one since."""
+        if find_presence(state_dir) == self:
+            (state_dir / PRESENCE_FILE).unlink(missing_ok=True)
+
+
+def find_presence(state_dir: Path) -> Presence | None:
+    """The engine announced last, which may be gone; None when there is none."""
+    try:
+        return Presence(**json.loads((state_dir / PRESENCE_FILE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def kept_token(state_dir: Path, given: str | None) -> str:
+    """The given token, else the one kept, else a new one; in any case kept for the engine's user to read."""
+    path = state_dir / TOKEN_FILE
+    if given is None and path.is_file() and (kept := path.read_text().strip()):
+        return kept
+    token = given or f"inf_{secrets.token_hex(24)}"
+    write_private(path, token)
+    return token
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write the whole file at once, readable by its owner alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    fresh.replace(path)
