@@ -1,0 +1,266 @@
+"""What an operation may ask of the world.
+
+An operation is a generator, a *flow*: it yields effects and receives their results, and it knows
+neither sockets nor threads nor event loops. A driver performs the effects: one synchronous driver
+and one asyncio driver serve every operation, so nothing is written twice. Three rules keep it so:
+
+- The verb functions at the end of this file hold the only bare ``yield``. They give each effect its
+  result type, so ``yield from send(request)`` is a ``Response`` to a type checker.
+- Errors of the world (a connection cut, a time-out) are thrown into the flow where it waits, so retry
+  and reconnect are plain ``try``/``except``. Interrupts and cancellation never enter a flow.
+- A flow never yields inside ``finally``. The driver owns the streams and groups a flow opened and
+  closes them when the flow returns, raises or is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Union
+
+if TYPE_CHECKING:
+    from ..http.messages import Request, Response
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Effect:
+    """Something a flow asks its driver to do."""
+
+    __slots__ = ()
+
+
+Flow: TypeAlias = Generator[Effect, Any, R]
+"""An operation that gives ``R``."""
+
+Feed: TypeAlias = Generator[Union[Effect, "Emit[T]"], Any, R]
+"""An operation that hands out values ``T`` on its way to ``R``."""
+
+
+class Send(Effect):
+    """Perform one HTTP exchange and give the whole response."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+
+class OpenStream(Effect):
+    """Perform an HTTP exchange up to the end of the response's header."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+
+class Read(Effect):
+    """Give the next bytes of a stream, ``b""`` at its end."""
+
+    __slots__ = ("stream", "timeout")
+
+    def __init__(self, stream: OpenedStream, timeout: float | None) -> None:
+        self.stream = stream
+        self.timeout = timeout
+
+
+class CloseStream(Effect):
+    """Close a stream before its end."""
+
+    __slots__ = ("stream",)
+
+    def __init__(self, stream: OpenedStream) -> None:
+        self.stream = stream
+
+
+class Sleep(Effect):
+    """Let time pass."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+
+class Now(Effect):
+    """Read the monotonic clock, in seconds."""
+
+    __slots__ = ()
+
+
+class Call(Effect):
+    """Call something of the user's; what it returns is awaited when it is awaitable."""
+
+    __slots__ = ("arguments", "function")
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self.function = function
+        self.arguments = arguments
+
+
+class Fork(Effect):
+    """Start flows side by side, at most ``limit`` at once; the rest start as earlier ones are joined."""
+
+    __slots__ = ("flows", "limit")
+
+    def __init__(self, flows: Iterable[Flow[Any]], limit: int) -> None:
+        self.flows = flows
+        self.limit = limit
+
+
+class Join(Effect):
+    """Give the next finished flow of a group, or ``None`` when all have been joined."""
+
+    __slots__ = ("group",)
+
+    def __init__(self, group: Group[Any]) -> None:
+        self.group = group
+
+
+class Emit(Generic[T]):
+    """Hand a value to whoever iterates the feed. Not an effect: a plain flow must not emit."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+
+class OpenedStream:
+    """The body of a response still arriving, as its flow sees it."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: Any) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        """The driver's own handle."""
+
+
+class Group(Generic[R]):
+    """Flows running side by side; its driver's subclass runs them."""
+
+    __slots__ = ()
+
+
+class Outcome(Generic[R]):
+    """How one flow of a group ended: with a value or with an error."""
+
+    __slots__ = ("_value", "error", "index")
+
+    def __init__(self, index: int, value: R | None = None, error: Exception | None = None) -> None:
+        self.index = index
+        self.error = error
+        self._value = value
+
+    @property
+    def value(self) -> R:
+        """What the flow returned.
+
+        Raises:
+            Exception: the flow's own error, when it failed.
+        """
+        if self.error is not None:
+            raise self.error
+        return self._value  # type: ignore[return-value]
+
+
+def send(request: Request) -> Flow[Response]:
+    """Perform one exchange.
+
+    Raises:
+        TransportError: there is no response; ``sent`` tells whether the server may have seen the request.
+    """
+    result: Response = yield Send(request)
+    return result
+
+
+def open_stream(request: Request) -> Flow[OpenedStream]:
+    """Open a response whose body is read piece by piece.
+
+    Raises:
+        TransportError: there is no response.
+    """
+    result: OpenedStream = yield OpenStream(request)
+    return result
+
+
+def read(stream: OpenedStream, timeout: float | None = None) -> Flow[bytes]:
+    """Give the next bytes, ``b""`` at the end; ``timeout`` in seconds, ``None`` waits for ever.
+
+    Raises:
+        ReadTimeoutError: nothing came in time. The stream is of no further use.
+        TransportError: the connection broke.
+    """
+    result: bytes = yield Read(stream, timeout)
+    return result
+
+
+def close_stream(stream: OpenedStream) -> Flow[None]:
+    """Close a stream and its connection."""
+    yield CloseStream(stream)
+
+
+def sleep(seconds: float) -> Flow[None]:
+    """Let ``seconds`` pass."""
+    yield Sleep(seconds)
+
+
+def now() -> Flow[float]:
+    """Read the monotonic clock."""
+    result: float = yield Now()
+    return result
+
+
+def call(function: Callable[..., Any], *arguments: Any) -> Flow[Any]:
+    """Call a function of the user's, sync or async. What it raises is raised here."""
+    return (yield Call(function, arguments))
+
+
+def emit(value: T) -> Generator[Emit[T], Any, None]:
+    """Hand ``value`` to whoever iterates the feed."""
+    yield Emit(value)
+
+
+def fork(flows: Iterable[Flow[R]], limit: int) -> Flow[Group[R]]:
+    """Start ``flows`` side by side, at most ``limit`` running or waiting to be joined."""
+    result: Group[R] = yield Fork(flows, limit)
+    return result
+
+
+def join(group: Group[R]) -> Flow[Outcome[R] | None]:
+    """Wait for the next flow of the group to end; ``None`` when none is left."""
+    result: Outcome[R] | None = yield Join(group)
+    return result
+
+
+def gather(flows: Iterable[Flow[R]], limit: int) -> Flow[list[R]]:
+    """Run ``flows`` side by side and give their results in order.
+
+    Raises:
+        Exception: the first error of a flow; the others are then stopped.
+    """
+    results: dict[int, R] = {}
+    group = yield from fork(flows, limit)
+    while (outcome := (yield from join(group))) is not None:
+        results[outcome.index] = outcome.value
+    return [results[index] for index in sorted(results)]
+
+
+def result_of(feed: Feed[Any, R]) -> Flow[R]:
+    """Run a feed for its result alone; what it emits is dropped."""
+    value: Any = None
+    error: Exception | None = None
+    while True:
+        try:
+            step = feed.send(value) if error is None else feed.throw(error)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        value, error = None, None
+        if not isinstance(step, Emit):
+            try:
+                value = yield step
+            except Exception as problem:  # noqa: BLE001 - thrown at us for the feed to judge
+                error = problem

@@ -1,0 +1,258 @@
+"""The API at its base URL: logical calls, signed, tried as often as it takes, their answers understood."""
+
+from __future__ import annotations
+
+import os
+import random
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from urllib.parse import urljoin
+
+from ..errors import APIError, InferenceError, TransportError
+from ..flow.effects import OpenedStream, open_stream, read, send
+from ..json_codec import dumps, loads
+from ..plugins.specs import AttemptInfo, CallInfo
+from .bodies import unwrap
+from .messages import Request, Response, origin_of
+from .retry import SAFE_METHODS, RetryBudget
+from .tries import Tries, problem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from ..config import ClientConfig
+    from ..flow.effects import Flow
+    from ..plugins.hooks import Hooks
+    from .auth import Auth
+    from .messages import Body
+
+Answer: TypeAlias = Union["Response", "OpenedStream"]
+
+ANNOUNCEMENT = "accept-idempotency-key"
+"""The response header by which a server says that it honours ``Idempotency-Key``."""
+
+_MAX_REDIRECTS = 5
+_MAX_ERROR_BYTES = 1024 * 1024
+_BODY_KEPT = frozenset({307, 308})
+_REDIRECTS = frozenset({301, 302, 303}) | _BODY_KEPT
+
+
+class Api:
+    """Makes logical calls.
+
+    Args:
+        config: Limits and times.
+        hooks: Who watches calls and names errors.
+        auth: What signs requests, ``None`` for an endpoint without credentials.
+        luck: Gives random numbers from 0 to 1; another source makes pauses predictable.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        hooks: Hooks,
+        auth: Auth | None,
+        *,
+        luck: Callable[[], float] = random.random,
+    ) -> None:
+        self._config = config
+        self._hooks = hooks
+        self._auth = auth
+        self.luck = luck
+        self._origin = origin_of(config.base_url)
+        self._budget = RetryBudget()
+        self._honours_keys: bool | None = None
+        self._headers = {"Accept": "application/json", "User-Agent": config.user_agent, "X-API-Version": "2"}
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        creates: bool = False,
+        repeatable: bool = False,
+        seconds: float | None = None,
+    ) -> Flow[Any]:
+        """Make a call and give the resource it answers with, ``None`` for an empty answer.
+
+        Args:
+            method: The HTTP method.
+            path: The route, from its leading slash.
+            body: What goes out as JSON; ``None`` sends no body.
+            creates: The call makes something new, so all its tries carry one idempotency key.
+            repeatable: Doing it twice is the same as doing it once, whatever the method says.
+            seconds: The time for all tries together, where it is less than the configured deadline.
+
+        Raises:
+            APIError: the server refused, or its answer is no JSON.
+            TransportError: there was no answer.
+        """
+        headers = dict(self._headers)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if creates:
+            headers["Idempotency-Key"] = os.urandom(16).hex()
+        request = self._request(method, path, headers, None if body is None else dumps(body))
+        safe = repeatable or method in SAFE_METHODS
+        may_repeat = self._keys_are_honoured if creates else partial(_constantly, safe)
+        limit = self._config.deadline if seconds is None else min(seconds, self._config.deadline)
+        response = yield from self._answered(request, path, self._from_origin, may_repeat, limit)
+        return self._resource(response)
+
+    def put(self, url: str, headers: Mapping[str, str], body: Body) -> Flow[None]:
+        """Store a body at an address the server gave: without credentials, and without a limit on the time.
+
+        Raises:
+            APIError: the store refused.
+            TransportError: there was no answer.
+        """
+        config = self._config
+        request = Request(
+            "PUT",
+            url,
+            {"User-Agent": config.user_agent, **headers},
+            body,
+            connect_timeout=config.connect_timeout,
+            read_timeout=config.deadline,
+        )
+        yield from self._answered(request, url.partition("?")[0], send, partial(_constantly, True), None)
+
+    def open(self, path: str, headers: Mapping[str, str], seconds: float | None = None) -> Flow[OpenedStream]:
+        """Open a stream: one try, its status checked before a line is read.
+
+        Args:
+            path: The route, from its leading slash.
+            headers: What goes out besides the usual.
+            seconds: How long its header may take, where it is less than the configured time.
+
+        Raises:
+            APIError: the server refused.
+            TransportError: there was no answer.
+        """
+        request = self._request(
+            "GET", path, {**self._headers, "Accept-Encoding": "identity", **headers}, None
+        )
+        info = CallInfo("GET", path)
+        with self._hooks.watch_call(info), self._hooks.watch_attempt(AttemptInfo(info, 1)):
+            answer = yield from self._redirected(request.within(seconds), _opened_or_refused)
+            if isinstance(answer, Response):
+                raise self._hooks.error(problem_of(answer))
+            return answer
+
+    def _answered(
+        self,
+        request: Request,
+        path: str,
+        exchange: Callable[[Request], Flow[Response]],
+        may_repeat: Callable[[], Flow[bool]],
+        seconds: float | None,
+    ) -> Flow[Response]:
+        info = CallInfo(request.method, path)
+        tries = Tries(self._config, self._budget, self.luck, partial(self._watch_attempt, info), may_repeat)
+        with self._hooks.watch_call(info):
+            response = yield from tries.answer(request, exchange, seconds)
+            if response.status >= 300:
+                raise self._error(response, tries.failures)
+            return response
+
+    def _watch_attempt(self, info: CallInfo, number: int) -> Any:
+        return self._hooks.watch_attempt(AttemptInfo(info, number))
+
+    def _error(self, response: Response, failures: list[str]) -> Exception:
+        error = self._hooks.error(problem_of(response))
+        if isinstance(error, InferenceError) and len(failures) > 1:
+            error.attempts = tuple(reversed(failures))
+        return error
+
+    def _request(self, method: str, path: str, headers: Mapping[str, str], body: Body) -> Request:
+        return Request(
+            method,
+            self._config.base_url + path,
+            headers,
+            body,
+            connect_timeout=self._config.connect_timeout,
+            read_timeout=self._config.read_timeout,
+        )
+
+    def _resource(self, response: Response) -> Any:
+        if not response.body:
+            return None
+        try:
+            return unwrap(loads(response.body))
+        except (ValueError, RecursionError) as error:
+            text = response.body.decode(errors="replace")
+            raise APIError(
+                response.status,
+                f"the answer is not JSON but {text[:80]!r}: is {self._config.base_url} the API's address?",
+                text,
+            ) from error
+
+    def _from_origin(self, request: Request) -> Flow[Response]:
+        answer = yield from self._redirected(request, send)
+        return answer  # type: ignore[return-value]  # `send` opens no stream
+
+    def _redirected(self, request: Request, exchange: Callable[[Request], Flow[Any]]) -> Flow[Answer]:
+        for _ in range(_MAX_REDIRECTS + 1):
+            answer = yield from self._signed(request, exchange)
+            if answer.status not in _REDIRECTS or "location" not in answer.headers:
+                return answer
+            request = self._redirect(request, answer)
+        raise APIError(answer.status, f"{request!r}: more than {_MAX_REDIRECTS} redirects")
+
+    def _redirect(self, request: Request, answer: Answer) -> Request:
+        url = urljoin(request.url, answer.headers["location"])
+        if origin_of(url) != self._origin:
+            raise APIError(
+                answer.status,
+                f"the server redirects to {origin_of(url)}, and credentials do not follow to another origin; "
+                "set base_url to that address if you trust it",
+            )
+        if request.method != "GET" and answer.status not in _BODY_KEPT:
+            raise APIError(answer.status, f"the server redirects {request!r} in a way that loses its body")
+        return request.to(url)
+
+    def _signed(self, request: Request, exchange: Callable[[Request], Flow[Any]]) -> Flow[Answer]:
+        signing: Generator[Request, Any, None] = (
+            self._auth.sign(request) if self._auth else _unsigned(request)
+        )
+        outgoing = next(signing)
+        while True:
+            # What a signer asks on its way, a token for example, goes elsewhere and is read whole.
+            answer = yield from (exchange if outgoing.url == request.url else send)(outgoing)
+            if ANNOUNCEMENT in answer.headers:
+                self._honours_keys = True
+            try:
+                outgoing = signing.send(answer)
+            except StopIteration:
+                return answer
+
+    def _keys_are_honoured(self) -> Flow[bool]:
+        """Tell whether a keyed request can be repeated; a server that never said is asked at ``/health``."""
+        if self._honours_keys is None:
+            try:
+                answer = yield from send(self._request("GET", "/health", self._headers, None))
+            except TransportError:
+                return False
+            self._honours_keys = ANNOUNCEMENT in answer.headers
+        return self._honours_keys
+
+
+def _unsigned(request: Request) -> Generator[Request, Any, None]:
+    yield request
+
+
+def _constantly(value: bool) -> Flow[bool]:
+    yield from ()
+    return value
+
+
+def _opened_or_refused(request: Request) -> Flow[Answer]:
+    """Open a stream; a refusal is read whole, to be understood like any other."""
+    stream = yield from open_stream(request)
+    if stream.status < 300:
+        return stream
+    body = b""
+    while len(body) < _MAX_ERROR_BYTES and (chunk := (yield from read(stream, request.read_timeout))):
+        body += chunk
+    return Response(stream.status, stream.headers, body)

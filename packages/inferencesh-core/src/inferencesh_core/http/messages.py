@@ -1,0 +1,93 @@
+"""Requests and responses as flows and transports exchange them; no HTTP library's type appears here."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING, Union
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..sources import UploadSource
+
+Body = Union["bytes", "UploadSource", None]
+
+
+class Request:
+    """One request, ready to go out.
+
+    Args:
+        method: The HTTP method, in capitals.
+        url: The absolute URL.
+        headers: What goes out, names as written.
+        body: Bytes, or a source that is opened anew for each attempt; ``None`` sends no body.
+        connect_timeout: Seconds until connected.
+        read_timeout: Seconds for the whole response of `Send`, for the response's header of `OpenStream`.
+    """
+
+    __slots__ = ("body", "connect_timeout", "headers", "method", "read_timeout", "url")
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Body = None,
+        *,
+        connect_timeout: float = 10.0,
+        read_timeout: float = 30.0,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.connect_timeout = connect_timeout
+        self.read_timeout = read_timeout
+
+    def __repr__(self) -> str:
+        # Headers stay out: they carry credentials. So does the query: presigned URLs carry theirs there.
+        return f"<Request {self.method} {self.url.partition('?')[0]}>"
+
+    def with_headers(self, headers: Mapping[str, str]) -> Request:
+        """Give the same request with more headers; those given here win."""
+        changed = copy(self)
+        changed.headers = {**self.headers, **headers}
+        return changed
+
+    def to(self, url: str) -> Request:
+        """Give the same request to another address."""
+        changed = copy(self)
+        changed.url = url
+        return changed
+
+    def within(self, seconds: float | None) -> Request:
+        """Give the request with at most ``seconds`` to connect and for the response; ``None`` as it is."""
+        if seconds is None or seconds >= self.read_timeout:
+            return self
+        changed = copy(self)
+        changed.read_timeout = seconds
+        changed.connect_timeout = min(seconds, self.connect_timeout)
+        return changed
+
+
+class Response:
+    """A whole response. Header names are in lower case."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}, {len(self.body)} bytes>"
+
+
+def origin_of(url: str) -> str:
+    """Give scheme, host and port of an absolute URL, as written and in lower case."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        raise ValueError(f"{url!r} is not an absolute URL")
+    authority = rest.split("/", 1)[0].split("?", 1)[0].split("#", 1)[0]
+    return f"{scheme}://{authority}".lower()

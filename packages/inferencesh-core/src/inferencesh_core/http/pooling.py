@@ -1,0 +1,228 @@
+"""Connection pools with deadlines, on urllib3: what both built-in synchronous transports stand on.
+
+urllib3's read time-out starts anew with every packet, so a server that trickles holds a caller for ever.
+Here each connection carries a deadline that every read on its socket obeys, the header included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NewConnectionError,
+    ProxyError,
+    SSLError,
+)
+from urllib3.exceptions import (
+    TimeoutError as Urllib3TimeoutError,
+)
+
+from ..errors import CertificateError, ConnectError, ReadTimeoutError, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .messages import Request
+
+SEND_BLOCK_BYTES = 256 * 1024
+READ_BLOCK_BYTES = 256 * 1024
+
+SEND_SECONDS = 60.0
+"""How long one block of a body may take to leave."""
+
+
+class _DeadlineIO(socket.SocketIO):
+    """The reading side of a socket, bound to the deadline of its connection."""
+
+    def __init__(self, sock: Any, connection: _WithDeadline) -> None:
+        super().__init__(sock, "r")
+        self._settimeout = sock.settimeout
+        self._connection = connection
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._settimeout(self._connection.remaining())
+        return super().readinto(buffer)
+
+
+class _DeadlineSocket:
+    """A connected socket whose ``makefile`` obeys the connection's deadline."""
+
+    def __init__(self, sock: Any, connection: _WithDeadline) -> None:
+        self._sock = sock
+        self._connection = connection
+
+    def makefile(self, *_args: Any, **_kwargs: Any) -> io.BufferedReader:
+        raw = _DeadlineIO(self._sock, self._connection)
+        # As socket.makefile does: the descriptor stays open until the file is closed as well.
+        self._sock._io_refs += 1  # noqa: SLF001
+        return io.BufferedReader(raw, READ_BLOCK_BYTES)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class _WithDeadline:
+    """A connection that knows until when the response may take."""
+
+    sock: Any
+    timeout: float | None
+    deadline: float | None = None
+
+    def expect_within(self, seconds: float | None) -> None:
+        self.deadline = None if seconds is None else time.monotonic() + seconds
+
+    def remaining(self) -> float | None:
+        if self.deadline is None:
+            return None
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("the time for the response is over")
+        return remaining
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self.sock = _DeadlineSocket(self.sock, self)
+        self.sock.settimeout(SEND_SECONDS)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is not None:
+            # The last read on a reused connection left its own, shorter time-out on the socket.
+            self.sock.settimeout(SEND_SECONDS)
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        self.expect_within(self.timeout)
+        return super().getresponse()  # type: ignore[misc]
+
+
+class _PlainConnection(_WithDeadline, HTTPConnection):
+    pass
+
+
+class _TLSConnection(_WithDeadline, HTTPSConnection):
+    pass
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TLSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+def use_deadlines(manager: urllib3.PoolManager) -> None:
+    """Make the pools of ``manager`` obey deadlines."""
+    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
+
+
+def ca_bundle(verify: bool | str) -> str | None:
+    """Give the bundle of authorities: the caller's, the environment's, or certifi's; ``None`` for no checks.
+
+    The variables are those requests and curl read.
+    """
+    if verify is False:
+        return None
+    if isinstance(verify, str):
+        return verify
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        if path := os.environ.get(variable):
+            return path
+    import certifi  # noqa: PLC0415 - requests brings it; only https needs it
+
+    return certifi.where()
+
+
+def tls_context(verify: bool | str) -> ssl.SSLContext:
+    """Give a context that checks certificates as ``verify`` says.
+
+    Raises:
+        OSError: the bundle of authorities cannot be read.
+    """
+    bundle = ca_bundle(verify)
+    if bundle is None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    if os.path.isdir(bundle):
+        return ssl.create_default_context(capath=bundle)
+    return ssl.create_default_context(cafile=bundle)
+
+
+class PooledStream:
+    """A response still arriving on a pooled connection."""
+
+    def __init__(self, response: Any, request: Request) -> None:
+        self.status: int = response.status
+        self.headers = lower_case(response.headers)
+        self._response = response
+        self._connection: _WithDeadline | None = response.connection
+        self._request = request
+
+    def read(self, timeout: float | None) -> bytes:
+        """Give the bytes that arrive next; see `ResponseStream.read`."""
+        if self._connection is not None:
+            self._connection.expect_within(timeout)
+        try:
+            return self._response.read1(READ_BLOCK_BYTES)  # type: ignore[no-any-return]
+        except (HTTPError, OSError, ValueError) as error:
+            # ValueError is what reading from a stream closed by another thread comes to.
+            raise as_transport_error(error, self._request) from error
+
+    def close(self) -> None:
+        """Give the connection back when the response was read to its end, close it otherwise."""
+        if self._response.connection is None:
+            return
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            self._response.shutdown()
+        self._response.close()
+
+
+def lower_case(headers: Any) -> dict[str, str]:
+    """Give headers as a plain mapping with names in lower case."""
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def as_transport_error(error: Exception, request: Request) -> TransportError:
+    """Give what an error of urllib3 or of the socket means to a flow."""
+    where = f"{request.method} {request.url.partition('?')[0]}"
+    if isinstance(error, SSLError):
+        return CertificateError(f"{where}: no secure connection: {error}")
+    if isinstance(error, (NewConnectionError, ConnectTimeoutError, ProxyError, LocationValueError)):
+        return ConnectError(f"{where}: cannot connect: {_cause(error)}")
+    if isinstance(error, (Urllib3TimeoutError, TimeoutError)):
+        return ReadTimeoutError(f"{where}: no answer in time")
+    return TransportError(f"{where}: the connection broke: {_cause(error)}")
+
+
+def _cause(error: BaseException) -> str:
+    """Give the innermost reason: urllib3 wraps what the socket said several times."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return str(error) or type(error).__name__
+
+
+def opened_body(request: Request) -> tuple[Any, dict[str, str], Callable[[], None]]:
+    """Give a request's body as urllib3 takes it, the headers it asks for, and what closes it."""
+    body = request.body
+    if body is None or isinstance(body, bytes):
+        return body, {}, _nothing
+    file = body.open()
+    size = body.size
+    return file, {} if size is None else {"Content-Length": str(size)}, file.close
+
+
+def _nothing() -> None:
+    pass

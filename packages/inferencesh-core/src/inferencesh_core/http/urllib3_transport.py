@@ -1,0 +1,93 @@
+"""The built-in transport: urllib3, with everything that can be prepared prepared once."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from .messages import Response, origin_of
+from .pooling import (
+    SEND_BLOCK_BYTES,
+    PooledStream,
+    as_transport_error,
+    lower_case,
+    opened_body,
+    tls_context,
+    use_deadlines,
+)
+
+if TYPE_CHECKING:
+    from ..config import ClientConfig
+    from .messages import Request
+
+
+class Urllib3Transport:
+    """One pool of connections per origin; the environment is read when an origin is first met."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._config = config
+        self._pools: dict[str, Any] = {}
+        self._process = os.getpid()
+
+    def send(self, request: Request) -> Response:
+        """Perform an exchange; see `Transport.send`."""
+        response = self._exchange(request)
+        try:
+            body = response.read()
+        except (HTTPError, OSError) as error:
+            response.close()
+            raise as_transport_error(error, request) from error
+        response.release_conn()
+        return Response(response.status, lower_case(response.headers), body)
+
+    def open(self, request: Request) -> PooledStream:
+        """Open a response; see `Transport.open`."""
+        return PooledStream(self._exchange(request), request)
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            pool.clear()
+
+    def _exchange(self, request: Request) -> Any:
+        body, headers, close_body = opened_body(request)
+        try:
+            return self._pool(request.url).urlopen(
+                request.method,
+                request.url,
+                body=body,
+                headers={**request.headers, **headers},
+                timeout=urllib3.Timeout(connect=request.connect_timeout, read=request.read_timeout),
+                preload_content=False,
+                retries=False,
+                redirect=False,
+            )
+        except (HTTPError, OSError) as error:
+            raise as_transport_error(error, request) from error
+        finally:
+            close_body()
+
+    def _pool(self, url: str) -> Any:
+        if self._process != os.getpid():
+            # After a fork, sockets belong to the parent: two processes on one connection mix their answers.
+            self._pools, self._process = {}, os.getpid()
+        origin = origin_of(url)
+        pool = self._pools.get(origin)
+        if pool is None:
+            pool = self._pools.setdefault(origin, self._new_pool(origin))
+        return pool
+
+    def _new_pool(self, origin: str) -> urllib3.PoolManager:
+        scheme, _, authority = origin.partition("://")
+        options: dict[str, Any] = {"maxsize": self._config.pool_size, "blocksize": SEND_BLOCK_BYTES}
+        if scheme == "https":
+            options["ssl_context"] = tls_context(self._config.verify)
+        proxy = None if proxy_bypass(authority) else getproxies().get(scheme)
+        manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+        use_deadlines(manager)
+        return manager

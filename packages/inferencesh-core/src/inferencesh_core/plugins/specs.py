@@ -1,0 +1,128 @@
+"""The hooks of a client: what a plugin can add, and when it is asked.
+
+A plugin is a module or an object with functions of these names, marked with `hookimpl`. It reaches a
+client through an entry point of the group ``inferencesh`` or through ``inference(plugins=[...])``::
+
+    from inferencesh_core.plugins import hookimpl
+
+    @hookimpl
+    def inferencesh_transport(config):
+        return MyTransport(config)
+
+Three shapes: *ask* hooks take the first answer that is not ``None``; *list* hooks collect records that
+have a name, and two of one name are an error; *watch* hooks get one frozen record and may return a
+context manager, entered before and left after. An implementation may take fewer parameters than listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from ..config import ClientConfig
+    from ..http.auth import Auth
+    from ..http.problems import Problem
+    from ..http.transport import AsyncTransport, Transport
+    from ..sources import UploadSource
+
+PROJECT = "inferencesh"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A real address found for a special base URL.
+
+    Attributes:
+        base_url: Where the API answers.
+        token: Its credential.
+        close: Called once, when the client that asked closes.
+    """
+
+    base_url: str
+    token: str
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """An attribute of clients.
+
+    Attributes:
+        name: The attribute.
+        create: Makes it for an `Inference`; called at the first access.
+        create_async: Makes it for an `AsyncInference`; ``None`` where there is no asynchronous face.
+    """
+
+    name: str
+    create: Callable[[Any], object]
+    create_async: Callable[[Any], object] | None = None
+
+
+@dataclass(frozen=True)
+class CallInfo:
+    """One logical call: what the user asked for, with all its tries."""
+
+    method: str
+    path: str
+
+
+@dataclass(frozen=True)
+class AttemptInfo:
+    """One try on the wire; ``number`` counts from 1."""
+
+    call: CallInfo
+    number: int
+
+
+class ClientHooks:
+    """The specifications. A plugin class may derive from this, so that type checkers hold it to them."""
+
+    @hookspec(firstresult=True)
+    def inferencesh_endpoint(self, base_url: str) -> Endpoint | None:
+        """Turn a base URL that is no ``http(s)`` address, such as ``local:apps``, into a real one (ask).
+
+        Called once, when a client is made.
+        """
+
+    @hookspec(firstresult=True)
+    def inferencesh_transport(self, config: ClientConfig) -> Transport | None:
+        """Give the transport of a synchronous client (ask). Called once, when the client is made."""
+
+    @hookspec(firstresult=True)
+    def inferencesh_async_transport(self, config: ClientConfig) -> AsyncTransport | None:
+        """Give the transport of an asynchronous client (ask). Called once, when the client is made."""
+
+    @hookspec(firstresult=True)
+    def inferencesh_auth(self, config: ClientConfig) -> Auth | None:
+        """Give another way to sign requests (ask). The only hook that sees the credential."""
+
+    @hookspec
+    def inferencesh_namespaces(self) -> list[Namespace]:  # type: ignore[empty-body]
+        """Add attributes to clients (list). Called once, when a client is made."""
+
+    @hookspec(firstresult=True)
+    def inferencesh_upload_source(self, value: object) -> UploadSource | None:
+        """Say how to upload a value found in a task's input (ask).
+
+        Called for each value that is neither JSON nor one of the kinds the client knows.
+        """
+
+    @hookspec(firstresult=True)
+    def inferencesh_error(self, problem: Problem) -> Exception | None:
+        """Give a more precise exception for an error the server reported (ask)."""
+
+    @hookspec
+    def inferencesh_call(self, info: CallInfo) -> AbstractContextManager[Any] | None:
+        """Watch a logical call (watch)."""
+
+    @hookspec
+    def inferencesh_attempt(self, info: AttemptInfo) -> AbstractContextManager[Any] | None:
+        """Watch one try on the wire (watch)."""

@@ -1,0 +1,374 @@
+"""Tasks: running apps, following what becomes of them, looking back at them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+from urllib.parse import quote
+
+from .errors import APIError, InferenceError
+from .files import Files
+from .flow.effects import emit, fork, join, result_of
+from .flow.faces import Async, Face, Sync, iteration, operation
+from .follow import Follower, FollowOptions
+from .task_lines import TaskView
+from .task_streams import AsyncTaskStream, TaskStream
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Mapping
+
+    from .context import ClientContext
+    from .flow.effects import Feed, Flow
+    from .task_lines import Task
+    from .types import TaskTimingsDTO
+
+DEFAULT_CONCURRENCY = 16
+
+_USUAL_FIELDS = ("id", "created_at", "updated_at", "input", "output", "logs", "status")
+"""What callers index a started task by; a slim answer leaves some out."""
+
+
+class Tasks:
+    """The task routes."""
+
+    def __init__(self, context: ClientContext) -> None:
+        self._api = context.api
+        self._config = context.config
+        self._files = Files(context)
+
+    def start(self, params: Mapping[str, Any]) -> Flow[Task]:
+        """Start a task, its files uploaded first, and give it as accepted.
+
+        Raises:
+            UploadError: a file of the input cannot be read or stored.
+            RequirementsNotMetError: the app lacks secrets, integrations or scopes.
+            APIError: the server refused.
+        """
+        body = dict(params)
+        body["input"] = yield from self._files.uploaded(body.get("input"))
+        task = yield from self._api.call("POST", "/apps/run", body, creates=True)
+        if not isinstance(task, dict) or "id" not in task:
+            raise APIError(200, f"the server's answer to a run is no task: {task!r:.80}")
+        return {**dict.fromkeys(_USUAL_FIELDS), **task}
+
+    def run(self, params: Mapping[str, Any], options: FollowOptions) -> Flow[Task]:
+        """Start a task and give it completed."""
+        task = yield from self.start(params)
+        return (yield from result_of(self.follow(task["id"], options, known=task)))
+
+    def follow(
+        self, task_id: str, options: FollowOptions, *, known: Task | None = None, from_start: bool = False
+    ) -> Feed[Task, Task]:
+        """Emit the task at each change and return it completed; see `Follower.updates`."""
+        view = TaskView(task_id, known)
+        follower = Follower(self._api, self._config, view, options, from_start=from_start)
+        return (yield from follower.updates())
+
+    def get(self, task_id: str) -> Flow[Task]:
+        """Give the task as it is now.
+
+        Args:
+            task_id: The task.
+
+        Raises:
+            APIError: there is no such task (404), or the server refused.
+        """
+        return (yield from self._api.call("GET", _path(task_id)))  # type: ignore[no-any-return]
+
+    def cancel(self, task_id: str) -> Flow[None]:
+        """Cancel a task; one that is over already stays as it is.
+
+        Args:
+            task_id: The task.
+
+        Raises:
+            APIError: there is no such task (404), or the server refused.
+        """
+        yield from self._api.call("POST", f"{_path(task_id)}/cancel", repeatable=True)
+
+    def wait_for_completion(self, task_id: str, timeout: float | None = None) -> Flow[Task]:
+        """Wait until the task is over and give it completed.
+
+        Args:
+            task_id: The task.
+            timeout: Seconds to wait, ``None`` for as long as it takes.
+
+        Raises:
+            TaskFailedError: the task failed.
+            TaskCancelledError: the task was cancelled.
+            TaskTimeoutError: the time was over first; the task goes on.
+        """
+        return (yield from result_of(self.follow(task_id, FollowOptions(timeout=timeout))))
+
+    def list(
+        self,
+        *,
+        page_size: int = 50,
+        search: Mapping[str, Any] | None = None,
+        filters: Iterable[Mapping[str, Any]] = (),
+        sort: Iterable[Mapping[str, Any]] = (),
+    ) -> Feed[Task, None]:
+        """Iterate over tasks, newest first unless sorted otherwise; pages are fetched as they are needed.
+
+        Args:
+            page_size: Tasks per request.
+            search: Free text: ``{"fields": ["input"], "term": "cat", "exact": False}``.
+            filters: Conditions: ``{"field": "status", "operator": "eq", "value": 10}``.
+            sort: Orders: ``{"field": "created_at", "dir": "desc"}``.
+
+        Raises:
+            APIError: the server refused.
+        """
+        query: dict[str, Any] = {"limit": page_size, "filters": [*filters], "sort": [*sort]}
+        if search is not None:
+            query["search"] = search
+        while True:
+            page = yield from self._api.call("POST", "/tasks/list", query, repeatable=True)
+            for task in page.get("items") or ():
+                yield from emit(task)
+            if not page.get("has_next") or not page.get("next_cursor"):
+                return
+            query["cursor"] = page["next_cursor"]
+
+    def logs(self, task_id: str) -> Flow[dict[str, Any]]:
+        """Give what the task's app and worker wrote.
+
+        Args:
+            task_id: The task.
+
+        Returns:
+            ``{"task_id", "status", "events", "logs"}`` as the API gives it.
+        """
+        return (yield from self._api.call("GET", f"{_path(task_id)}/logs"))  # type: ignore[no-any-return]
+
+    def timings(self, task_id: str) -> Flow[TaskTimingsDTO]:
+        """Give how long the task spent in each status.
+
+        Args:
+            task_id: The task.
+
+        Returns:
+            ``{"task_id", "status", "total_duration_ms", "groups", "events", …}`` as the API gives it.
+        """
+        return (yield from self._api.call("GET", f"{_path(task_id)}/timings"))  # type: ignore[no-any-return]
+
+    def run_many(
+        self,
+        params: Iterable[Mapping[str, Any]],
+        *,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        return_exceptions: bool = False,
+        timeout: float | None = None,
+    ) -> Feed[Any, None]:
+        """Run many tasks, some at a time, and iterate over them as they complete.
+
+        Args:
+            params: What to run; taken as places become free, so it may be endless.
+            concurrency: Tasks under way at once, finished ones not yet consumed included.
+            return_exceptions: Give a failure as a value, in place of its task, instead of raising it; its
+                ``index`` says which of ``params`` it was.
+            timeout: Seconds for each task, ``None`` for as long as it takes.
+
+        Raises:
+            TypeError: ``params`` is no iterable of mappings.
+            InferenceError: the first failure, unless failures are returned; the rest is no longer followed.
+        """
+        if isinstance(params, (str, bytes, dict)):
+            raise TypeError(
+                f"run_many takes an iterable of parameters, one mapping for each task, not {params!r:.80}"
+            )
+        if concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, not {concurrency}")
+        options = FollowOptions(timeout=timeout)
+        group = yield from fork((self.run(each, options) for each in params), concurrency)
+        while (outcome := (yield from join(group))) is not None:
+            error = outcome.error
+            if isinstance(error, InferenceError):
+                error.index = outcome.index
+            yield from emit(error if return_exceptions and error is not None else outcome.value)
+
+
+def _checked(task_id: str) -> str:
+    if not task_id or not isinstance(task_id, str):
+        raise ValueError(f"a task id is a non-empty string, not {task_id!r}")
+    return task_id
+
+
+def _path(task_id: str) -> str:
+    return f"/tasks/{quote(_checked(task_id), safe='')}"
+
+
+class _TasksFace(Face[Tasks]):
+    subject_type = Tasks
+
+    get = operation(Tasks.get)
+    cancel = operation(Tasks.cancel)
+    wait_for_completion = operation(Tasks.wait_for_completion)
+    list = iteration(Tasks.list)
+    logs = operation(Tasks.logs)
+    timings = operation(Tasks.timings)
+    run_many = iteration(Tasks.run_many)
+
+
+class TasksAPI(Sync, _TasksFace):
+    """``client.tasks``."""
+
+    @overload
+    def run(
+        self,
+        params: Mapping[str, Any],
+        *,
+        wait: Literal[True] = True,
+        stream: Literal[False] = False,
+        auto_reconnect: bool = True,
+        max_reconnects: int = 5,
+        reconnect_delay_ms: int = 1000,
+        timeout: float | None = None,
+    ) -> Task: ...
+    @overload
+    def run(
+        self, params: Mapping[str, Any], *, wait: Literal[False], stream: Literal[False] = False
+    ) -> Task: ...
+    @overload
+    def run(
+        self,
+        params: Mapping[str, Any],
+        *,
+        stream: Literal[True],
+        wait: bool = True,
+        auto_reconnect: bool = True,
+        max_reconnects: int = 5,
+        reconnect_delay_ms: int = 1000,
+        timeout: float | None = None,
+    ) -> TaskStream: ...
+    @overload
+    def run(
+        self,
+        params: Mapping[str, Any],
+        *,
+        wait: bool = True,
+        stream: bool = False,
+        auto_reconnect: bool = True,
+        max_reconnects: int = 5,
+        reconnect_delay_ms: int = 1000,
+        timeout: float | None = None,
+    ) -> Task | TaskStream: ...
+    def run(
+        self,
+        params: Mapping[str, Any],
+        *,
+        wait: bool = True,
+        stream: bool = False,
+        auto_reconnect: bool = True,
+        max_reconnects: int = 5,
+        reconnect_delay_ms: int = 1000,
+        timeout: float | None = None,
+    ) -> Task | TaskStream:
+        """Run an app.
+
+        Files in the input (`File` objects, paths, bytes, open files, data URIs) are uploaded first.
+
+        Args:
+            params: What to run, as the API takes it: ``app``, ``input``, ``setup``, ``function`` and so on.
+            wait: Wait for the end and give the completed task; otherwise give the task as accepted.
+            stream: Give the task's updates as they come; goes before ``wait``.
+            auto_reconnect: Go on after the connection broke.
+            max_reconnects: Failures in a row after which to give up following.
+            reconnect_delay_ms: Upper end of the first pause between tries, in milliseconds.
+            timeout: Seconds until `TaskTimeoutError`; the task goes on. ``None`` waits as long as it takes.
+
+        Raises:
+            TaskFailedError: the task failed.
+            TaskCancelledError: the task was cancelled.
+            RequirementsNotMetError: the app lacks secrets, integrations or scopes.
+            UploadError: a file of the input cannot be read or stored.
+            APIError: the server refused.
+        """
+        options = FollowOptions(auto_reconnect, max_reconnects, reconnect_delay_ms, timeout)
+        if stream:
+            task = self._driver.run(self._subject.start(params))
+            return TaskStream(task, self._client, **vars(options), from_start=True)
+        return self._driver.run(self._subject.run(params, options) if wait else self._subject.start(params))
+
+    def stream(
+        self,
+        task_id: str,
+        *,
+        auto_reconnect: bool = True,
+        max_reconnects: int = 5,
+        reconnect_delay_ms: int = 1000,
+        timeout: float | None = None,
+    ) -> TaskStream:
+        """Follow a task; its present state comes first. The arguments are those of `run`."""
+        return TaskStream(
+            {"id": _checked(task_id)},
+            self._client,
+            auto_reconnect,
+            max_reconnects,
+            reconnect_delay_ms,
+            timeout=timeout,
+        )
+
+
+class AsyncTasksAPI(Async, _TasksFace):
+    """``client.tasks`` of an asynchronous client."""
+
+    @overload
+    def run(
+        self,
+        params: Mapping[str, Any],
+        *,
+        wait: bool = True,
+        stream: Literal[False] = False,
+        auto_reconnect: bool = True,
+        max_reconnects: int = 5,
+        reconnect_delay_ms: int = 1000,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, Task]: ...
+    @overload
+    def run(
+        self,
+        params: Mapping[str, Any],
+        *,
+        stream: Literal[True],
+        wait: bool = True,
+        auto_reconnect: bool = True,
+        max_reconnects: int = 5,
+        reconnect_delay_ms: int = 1000,
+        timeout: float | None = None,
+    ) -> AsyncTaskStream: ...
+    def run(
+        self,
+        params: Mapping[str, Any],
+        *,
+        wait: bool = True,
+        stream: bool = False,
+        auto_reconnect: bool = True,
+        max_reconnects: int = 5,
+        reconnect_delay_ms: int = 1000,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, Task] | AsyncTaskStream:
+        """Run an app; see `TasksAPI.run`. Await it; with ``stream=True`` iterate over it, awaited or not."""
+        options = FollowOptions(auto_reconnect, max_reconnects, reconnect_delay_ms, timeout)
+        if stream:
+            start = self._subject.start(params)
+            return AsyncTaskStream.of_new_task(start, self._client, **vars(options), from_start=True)
+        return self._driver.run(self._subject.run(params, options) if wait else self._subject.start(params))
+
+    def stream(
+        self,
+        task_id: str,
+        *,
+        auto_reconnect: bool = True,
+        max_reconnects: int = 5,
+        reconnect_delay_ms: int = 1000,
+        timeout: float | None = None,
+    ) -> AsyncTaskStream:
+        """Follow a task; its present state comes first. The arguments are those of `run`."""
+        return AsyncTaskStream(
+            {"id": _checked(task_id)},
+            self._client,
+            auto_reconnect,
+            max_reconnects,
+            reconnect_delay_ms,
+            timeout=timeout,
+        )
