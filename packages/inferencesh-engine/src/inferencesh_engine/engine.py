@@ -2,70 +2,164 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from .acceptance import Acceptance
+from .catalog import Catalog
+from .dispatch import Dispatch
+from .domain.problems import EngineStartError
+from .files import Files
+from .ledger import Ledger
+from .plugins import EngineHooks
+from .pool import Pool
+from .reports import Reports
+from .retention import Retention
+from .store import Store
+from .tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from types import TracebackType
 
-    from .blobs import Blobs
-    from .catalog import Catalog
+    from typing_extensions import Self
+
     from .config import EngineConfig
     from .domain.idempotency import Idempotency
     from .domain.listing import ListQuery, Page
     from .domain.views import RunOutcome, TaskEvent
-    from .files import Files
-    from .pool import Pool
-    from .store import Store
 
 
 class Engine:
     """Runs apps from a folder as durable tasks.
 
+    >>> async with Engine(EngineConfig(apps_dir=Path("apps"))) as engine:
+    ...     outcome = await engine.run({"app": "greeter", "input": {"name": "Ada"}})
+    ...     task = await engine.wait(outcome.task["id"])
+
+    Expected failures are `Problem`s, which carry an HTTP status.
+
     Attributes:
         base_url: Where the engine's HTTP API listens; None until a server says so. File URLs begin with it.
+        catalog: The apps.
+        store: Tasks and file records. There once the engine is started, as are the others below.
+        files: Uploads and outputs.
+        pool: The workers.
     """
 
-    base_url: str | None
-    config: EngineConfig
-    store: Store
+    base_url: str | None = None
     catalog: Catalog
-    blobs: Blobs
+    store: Store
     files: Files
     pool: Pool
 
-    def __init__(self, config: EngineConfig, *, plugins: Sequence[object] = ()) -> None: ...
+    def __init__(self, config: EngineConfig, *, plugins: Sequence[object] = ()) -> None:
+        self.config = config
+        self._hooks = EngineHooks(plugins)
 
     async def start(self) -> None:
-        """Open the store, find the apps, and take up the tasks an earlier engine left unfinished."""
+        """Open the store, find the apps, and take up the tasks an earlier engine left unfinished.
+
+        Raises EngineStartError when the state folder is in use or damaged, or the apps clash.
+        """
+        config = self.config
+        _make_state_folder(config)
+        self.store = Store(config.state_path, max_log_chars=config.max_logs_in_state_bytes)
+        try:
+            await self._start_parts()
+        except BaseException:
+            await self.store.close()
+            raise
+        await self._tasks.recover()
+        retention = Retention(config, self.store, self._ledger)
+        self._retention = asyncio.create_task(retention.run_for_ever())
+
+    async def _start_parts(self) -> None:
+        config = self.config
+        self.catalog = Catalog(config)
+        self.files = Files(config, self.store.files, lambda: self.base_url)
+        await asyncio.to_thread(self.files.blobs.open)
+        self._ledger = Ledger(config, self.store)
+        reports = Reports(config, self._ledger, self.files)
+        self.pool = Pool(config, self.catalog, self._hooks.executor(config), reports)
+        reports.dispatch = Dispatch(self._ledger, self.files, self.pool)
+        acceptance = Acceptance(config, self.catalog, self.pool, self.files)
+        self._tasks = Tasks(config, self.store, self._ledger, acceptance, reports.dispatch, self.pool)
 
     async def stop(self) -> None:
         """Stop the workers and close the store; unfinished tasks are taken up by the next engine."""
+        self._retention.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._retention
+        self._ledger.close()
+        await self.pool.stop()
+        await self.store.close()
 
-    async def __aenter__(self) -> Engine: ...
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        await self.stop()
 
-    async def run(self, body: Mapping[str, Any], *, idempotency: Idempotency | None = None) -> RunOutcome: ...
+    async def run(self, body: Mapping[str, Any], *, idempotency: Idempotency | None = None) -> RunOutcome:
+        """Accept a task, as `POST /apps/run` does; it is on disk when this returns."""
+        return await self._tasks.run(body, idempotency)
 
-    async def wait(self, task_id: str) -> dict[str, Any]: ...
+    async def wait(self, task_id: str) -> dict[str, Any]:
+        """The task once it has ended."""
+        return (await self._tasks.ended(task_id)).task
 
-    async def task(self, task_id: str) -> dict[str, Any]: ...
+    async def task(self, task_id: str) -> dict[str, Any]:
+        """The task as it is now."""
+        return self._tasks.now(task_id).task
 
-    async def task_status(self, task_id: str) -> dict[str, Any]: ...
+    async def task_status(self, task_id: str) -> dict[str, Any]:
+        """Id, status and time of the last change."""
+        return self._tasks.status(task_id)
 
     async def cancel(
         self, task_id: str, *, grace: float | None = None, force: bool = False
-    ) -> dict[str, Any]: ...
+    ) -> dict[str, Any]:
+        """Cancel a task; gives it once it has ended, cancelled or whatever it became.
 
-    async def delete(self, task_id: str) -> None: ...
+        The app has `grace` seconds to stop by itself (None: `cancel_grace_seconds`); `force` gives it none.
+        """
+        return (await self._tasks.cancel(task_id, grace=grace, force=force)).task
 
-    async def list_tasks(self, query: ListQuery) -> Page: ...
+    async def delete(self, task_id: str) -> None:
+        """Forget a task that has ended."""
+        await self._tasks.delete(task_id)
 
-    async def logs(self, task_id: str) -> dict[str, Any]: ...
+    async def list_tasks(self, query: ListQuery) -> Page:
+        """A page of tasks, newest first unless the query says otherwise."""
+        return await self._tasks.list(query)
 
-    async def timings(self, task_id: str) -> dict[str, Any]: ...
+    async def logs(self, task_id: str) -> dict[str, Any]:
+        """Status changes and log texts of a task."""
+        return await self._tasks.logs(task_id)
 
-    def subscribe(self, task_id: str, *, after: int | None = None) -> AsyncIterator[TaskEvent]: ...
+    async def timings(self, task_id: str) -> dict[str, Any]:
+        """How long a task was in each status."""
+        return self._tasks.timings(task_id)
+
+    def subscribe(self, task_id: str, *, after: int | None = None) -> AsyncIterator[TaskEvent]:
+        """Follow a task: its present state at once, or every event numbered higher than `after`.
+
+        Ends after the terminal event, or when the engine stops.
+        """
+        return self._tasks.follow(task_id, after=after)
+
+
+def _make_state_folder(config: EngineConfig) -> None:
+    path = config.state_path
+    if not config.apps_dir.is_dir():
+        raise EngineStartError(f"{config.apps_dir} is not a folder; name the folder that holds your apps")
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    except OSError as error:
+        raise EngineStartError(f"the state folder {path} cannot be made: {error.strerror}") from error

@@ -8,50 +8,31 @@ resumed are these changes.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from inferencesh_core.statuses import TERMINAL_STATUSES
+from inferencesh_core.statuses import TaskStatus as TaskStatus  # noqa: PLC0414  # the rooms around use it
 
 from .encoded import NULL, Encoded
 
-
-class TaskStatus(IntEnum):
-    """Where a task stands; the numbers are the wire's."""
-
-    UNKNOWN = 0
-    RECEIVED = 1
-    QUEUED = 2
-    DISPATCHED = 3
-    PREPARING = 4
-    SERVING = 5
-    SETTING_UP = 6
-    RUNNING = 7
-    CANCELLING = 8
-    UPLOADING = 9
-    COMPLETED = 10
-    FAILED = 11
-    CANCELLED = 12
-
-    @property
-    def terminal(self) -> bool:
-        """Whether nothing comes after it."""
-        return self >= TaskStatus.COMPLETED
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
-_ENDS = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 _STEPS = [status for status in TaskStatus if TaskStatus.RECEIVED <= status <= TaskStatus.UPLOADING]
 
 
 def _later(status: TaskStatus) -> frozenset[TaskStatus]:
     """Steps may be skipped, never retraced; the end and cancelling can be reached from every step."""
-    return frozenset(step for step in _STEPS if step > status) | _ENDS
+    return frozenset(step for step in _STEPS if step > status) | TERMINAL_STATUSES
 
 
 # The wire protocol's rule (section 2.4): the rank never falls, but a dispatched task may be requeued.
 MOVES: dict[TaskStatus, frozenset[TaskStatus]] = {
     **{status: _later(status) for status in _STEPS},
     TaskStatus.DISPATCHED: _later(TaskStatus.DISPATCHED) | {TaskStatus.RECEIVED, TaskStatus.QUEUED},
-    TaskStatus.UPLOADING: _ENDS | {TaskStatus.CANCELLING},
-    **dict.fromkeys(_ENDS, frozenset[TaskStatus]()),
+    TaskStatus.UPLOADING: TERMINAL_STATUSES | {TaskStatus.CANCELLING},
+    **dict.fromkeys(TERMINAL_STATUSES, frozenset[TaskStatus]()),
 }
 
 
@@ -83,8 +64,6 @@ class TaskSpec:
     workers: tuple[str, ...] | None = None
     webhook: str | None = None
     run_at: float | None = None
-    session: str | None = None
-    session_timeout: int | None = None
     metadata: Encoded = NULL
 
 
@@ -111,15 +90,20 @@ class LogText:
 class TaskState:
     """Where a task stands after the change numbered `seq`."""
 
-    seq: int = 0
+    seq: int
     attempt: int = 1
-    status: TaskStatus = TaskStatus.UNKNOWN
-    updated_at: float = 0.0
+    status: TaskStatus
+    updated_at: float
     output: Encoded = NULL
     error: str | None = None
     worker_id: str | None = None
     steps: tuple[Step, ...] = ()
     logs: tuple[LogText, ...] = ()
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing comes after it."""
+        return self.status in TERMINAL_STATUSES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,13 +129,17 @@ class Change:
 
 def allowed(state: TaskState, attempt: int, status: TaskStatus | None) -> bool:
     """Whether a change of this attempt to this status (None: the same) may follow the state."""
-    if state.seq == 0:
-        return status is TaskStatus.RECEIVED
-    if state.status.terminal or attempt < state.attempt:
+    if state.terminal or attempt < state.attempt:
         return False
     if attempt > state.attempt:
         return status is TaskStatus.QUEUED and state.status is not TaskStatus.CANCELLING
     return status is None or status in MOVES[state.status]
+
+
+def received(spec: TaskSpec) -> TaskState:
+    """The state of every task when it is accepted: its first change."""
+    step = Step(TaskStatus.RECEIVED, spec.created_at, 1)
+    return TaskState(seq=1, status=TaskStatus.RECEIVED, updated_at=spec.created_at, steps=(step,))
 
 
 def apply(state: TaskState, change: Change, *, max_log_chars: int) -> TaskState:
@@ -168,7 +156,7 @@ def apply(state: TaskState, change: Change, *, max_log_chars: int) -> TaskState:
         updated_at=change.at,
         **_status_parts(state, change),
         **_content_parts(state, change),
-        logs=_appended(state.logs, change, max_log_chars) if change.logs else state.logs,
+        logs=appended(state.logs, change.logs, change.at, max_log_chars) if change.logs else state.logs,
     )
 
 
@@ -189,10 +177,15 @@ def _content_parts(state: TaskState, change: Change) -> dict[str, Any]:
     }
 
 
-def _appended(logs: tuple[LogText, ...], change: Change, max_chars: int) -> tuple[LogText, ...]:
+def appended(
+    logs: tuple[LogText, ...], entries: Iterable[tuple[int, str]], at: float, max_chars: int | None
+) -> tuple[LogText, ...]:
+    """The logs with more (log type, text) entries, each type cut to its newest `max_chars` (None: all)."""
     by_type = {log.log_type: log for log in logs}
-    for log_type, text in change.logs:
-        known = by_type.get(log_type) or LogText(log_type, change.at, change.at, "")
-        content = (known.content + text)[-max_chars:]
-        by_type[log_type] = replace(known, updated_at=change.at, content=content)
+    for log_type, text in entries:
+        known = by_type.get(log_type) or LogText(log_type, at, at, "")
+        content = known.content + text
+        by_type[log_type] = replace(
+            known, updated_at=at, content=content[-max_chars:] if max_chars else content
+        )
     return tuple(by_type.values())

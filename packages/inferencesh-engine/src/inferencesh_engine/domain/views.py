@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
+from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,12 +67,10 @@ def spec_dto(spec: TaskSpec) -> dict[str, Any]:
         "metadata": spec.metadata.value,
         "rating": "unrated",
         "usage_events": [],
-        **({"session_id": spec.session} if spec.session else {}),
-        **({"session_timeout": spec.session_timeout} if spec.session_timeout is not None else {}),
     }
 
 
-def state_dto(spec: TaskSpec, state: TaskState) -> dict[str, Any]:
+def state_dto(task_id: str, state: TaskState) -> dict[str, Any]:
     """The part of a `TaskDTO` that changes, except its output."""
     return {
         "status": int(state.status),
@@ -80,8 +79,8 @@ def state_dto(spec: TaskSpec, state: TaskState) -> dict[str, Any]:
         "attempt": state.attempt,
         "worker_id": state.worker_id,
         **({"error": state.error} if state.error is not None else {}),
-        "events": [_step_dto(spec.id, step) for step in state.steps],
-        "logs": logs_dto(spec.id, state.logs),
+        "events": [_step_dto(task_id, step) for step in state.steps],
+        "logs": logs_dto(task_id, state.logs),
     }
 
 
@@ -111,11 +110,28 @@ def logs_dto(task_id: str, logs: Iterable[LogText]) -> list[dict[str, Any]]:
     ]
 
 
+class SpecView:
+    """The unchanging part of a task, rendered once for all its events."""
+
+    def __init__(self, spec: TaskSpec) -> None:
+        self.spec = spec
+
+    @cached_property
+    def dto(self) -> dict[str, Any]:
+        """The unchanging members of the `TaskDTO`; shared, so never to be changed."""
+        return spec_dto(self.spec)
+
+    @cached_property
+    def json(self) -> str:
+        """The same as JSON, without the closing brace."""
+        return json.dumps(self.dto)[:-1]
+
+
 @dataclass(frozen=True)
 class TaskEvent:
     """A task's complete state after the event numbered `seq`; shared by everybody who follows the task."""
 
-    spec: TaskSpec
+    view: SpecView
     state: TaskState
 
     @property
@@ -124,20 +140,26 @@ class TaskEvent:
         return self.state.seq
 
     @property
+    def size(self) -> int:
+        """About how many characters the event is."""
+        return len(self.state.output.text) + len(self.view.spec.input.text)
+
+    @property
     def terminal(self) -> bool:
         """Whether this is the last event."""
-        return self.state.status.terminal
+        return self.state.terminal
 
     @cached_property
     def task(self) -> dict[str, Any]:
         """The `TaskDTO`; shared, so never to be changed."""
-        return {**spec_dto(self.spec), **state_dto(self.spec, self.state), "output": self.state.output.value}
+        changing = state_dto(self.view.spec.id, self.state)
+        return {**self.view.dto, **changing, "output": self.state.output.value}
 
     @cached_property
     def json(self) -> bytes:
         """The `TaskDTO` with its `seq` as one line of JSON, without the newline."""
-        changing = json.dumps({**spec_dto(self.spec), **state_dto(self.spec, self.state), "seq": self.seq})
-        return f'{changing[:-1]}, "output": {self.state.output.text}}}'.encode()
+        changing = json.dumps({**state_dto(self.view.spec.id, self.state), "seq": self.seq})
+        return f'{self.view.json}, {changing[1:-1]}, "output": {self.state.output.text}}}'.encode()
 
 
 @dataclass(frozen=True)
@@ -145,19 +167,24 @@ class RunOutcome:
     """The answer to a run request.
 
     Attributes:
-        task: The `TaskDTO` as it was when the task was accepted.
+        accepted: The task as it was when it was accepted.
         replayed: Whether this is the answer to an earlier request with the same idempotency key.
     """
 
-    task: dict[str, Any]
+    accepted: TaskEvent
     replayed: bool
+
+    @property
+    def task(self) -> dict[str, Any]:
+        """The `TaskDTO` as it was when the task was accepted."""
+        return self.accepted.task
 
 
 def timings_dto(task_id: str, state: TaskState) -> dict[str, Any]:
     """Durations of a task: per status, and grouped as waiting, preparing and running."""
     steps = state.steps
-    events = [_timed_step(step, following) for step, following in zip(steps, [*steps[1:], None])]
-    total = (state.updated_at if state.status.terminal else steps[-1].at) - steps[0].at
+    events = [_timed_step(step, following) for step, following in zip_longest(steps, steps[1:])]
+    total = (state.updated_at if state.terminal else steps[-1].at) - steps[0].at
     return {
         "task_id": task_id,
         "status": state.status.name.lower(),
@@ -180,7 +207,7 @@ _GROUP_OF = {1: "queue", 2: "queue", 3: "setup", 4: "setup", 5: "setup", 6: "set
 
 def _groups(steps: tuple[Step, ...]) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = []
-    for step, following in zip(steps, steps[1:]):
+    for step, following in pairwise(steps):
         label = _GROUP_OF.get(step.status, "run")
         if not groups or groups[-1]["label"] != label:
             groups.append({"label": label, "start_at": rfc3339(step.at), "_from": step.at})

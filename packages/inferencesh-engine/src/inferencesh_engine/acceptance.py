@@ -1,0 +1,148 @@
+"""From a run request to a task that may be accepted: its app, its function, its input."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .domain.jobs import Description
+from .domain.problems import Problem
+from .domain.requests import parse_run
+from .domain.task import TaskSpec
+from .input_schema import InputSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .catalog import App, Catalog
+    from .config import EngineConfig
+    from .domain.encoded import Encoded
+    from .domain.jobs import FunctionDescription
+    from .domain.requests import RunRequest
+    from .files import Files
+    from .pool import Pool
+
+
+@dataclass(frozen=True)
+class Acceptable:
+    """A task that may be accepted; nothing of it is stored yet.
+
+    Attributes:
+        description: None when the app is not loaded yet, or cannot be: then the worker checks the input.
+    """
+
+    spec: TaskSpec
+    app: App
+    description: Description | None
+
+
+class Acceptance:
+    """Checks run requests; everything that is wrong with one is a Problem."""
+
+    def __init__(self, config: EngineConfig, catalog: Catalog, pool: Pool, files: Files) -> None:
+        self._config = config
+        self._catalog = catalog
+        self._pool = pool
+        self._files = files
+        self._described: dict[str, Description] = {}
+        self._schemas: dict[tuple[str, str], InputSchema] = {}
+
+    async def check(self, body: Mapping[str, Any]) -> Acceptable:
+        """The task the body asks for."""
+        request = parse_run(body)
+        app, function = self._find(request)
+        self._require(app)
+        described = await self._description(app)
+        if described is None:
+            self._files.check_input(request.input.value, None)
+        else:
+            self._check_values(request, app, described, function)
+        return Acceptable(_spec(request, app, function), app, described)
+
+    def find_again(self, spec: TaskSpec) -> App | None:
+        """The app of a task accepted earlier; None when it is gone."""
+        try:
+            return self._catalog.resolve(spec.app).app
+        except Problem:
+            return None
+
+    def _find(self, request: RunRequest) -> tuple[App, str | None]:
+        if request.app:
+            resolved = self._catalog.resolve(request.app)
+            return resolved.app, request.function or resolved.function
+        by_id = self._catalog.by_id(app_id=request.app_id or None, version_id=request.version_id or None)
+        return by_id, request.function
+
+    def _require(self, app: App) -> None:
+        missing = self._catalog.requirements(app)
+        if missing is not None:
+            raise Problem(412, "requirements_not_met", missing["errors"][0]["message"], **missing)
+
+    async def _description(self, app: App) -> Description | None:
+        if (known := self._described.get(app.version_id)) is not None:
+            return known
+        # Not cancelled at the time-out: the worker it starts will serve this task.
+        loading = asyncio.ensure_future(self._pool.describe(app))
+        done, _ = await asyncio.wait([loading], timeout=self._config.describe_wait_seconds)
+        if not done:
+            loading.add_done_callback(lambda late: late.cancelled() or late.exception())
+            return None
+        described = loading.result()
+        if not isinstance(described, Description):
+            return None
+        self._described[app.version_id] = described
+        return described
+
+    def _check_values(
+        self, request: RunRequest, app: App, described: Description, function: str | None
+    ) -> None:
+        entry = _entry(app, described, function)
+        self._files.check_input(request.input.value, entry.input_schema)
+        self._check(app, f"function {entry.name}", entry.input_schema, request.input, "input")
+        self._check(app, "setup", described.setup_schema, request.setup, "setup")
+
+    def _check(
+        self, app: App, part: str, schema: Mapping[str, Any] | None, given: Encoded, name: str
+    ) -> None:
+        if schema is None:
+            return
+        known = self._schemas.get((app.version_id, part))
+        if known is None:
+            known = self._schemas[app.version_id, part] = InputSchema(schema)
+        known.check({} if given.value is None else given.value, name)
+
+
+def _entry(app: App, described: Description, function: str | None) -> FunctionDescription:
+    name = function or described.default_function
+    if name not in described.functions:
+        known = ", ".join(sorted(described.functions))
+        raise Problem(404, "function_not_found", f"{app.ref} has no function {name!r}; it has {known}")
+    return described.functions[name]
+
+
+def _spec(request: RunRequest, app: App, function: str | None) -> TaskSpec:
+    return TaskSpec(
+        id=new_id(),
+        created_at=time.time(),
+        app=request.app or app.ref,
+        app_id=app.app_id,
+        app_version_id=app.version_id,
+        app_variant=request.variant,
+        function=function,
+        infra=request.infra,
+        workers=request.workers,
+        webhook=request.webhook,
+        run_at=request.run_at,
+        setup=request.setup,
+        input=request.input,
+        metadata=request.metadata,
+    )
+
+
+def new_id() -> str:
+    """26 random characters, lower-case letters and digits, like the service's own."""
+    return base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()

@@ -1,0 +1,107 @@
+"""From an accepted task to a job in the pool: its time, its app, its files."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from . import crash_points
+from .domain.jobs import Job
+from .domain.problems import Problem
+from .domain.task import TaskStatus
+
+if TYPE_CHECKING:
+    from .files import Files
+    from .ledger import Ledger, LiveTask
+    from .pool import Pool
+
+_MAX_SLEEP_SECONDS = 3600.0  # the wall clock may be set meanwhile
+
+
+class Dispatch:
+    """Hands tasks to the pool when their time has come."""
+
+    def __init__(self, ledger: Ledger, files: Files, pool: Pool) -> None:
+        self._ledger = ledger
+        self._files = files
+        self._pool = pool
+
+    async def begin(self, live: LiveTask) -> None:
+        """Submit the task now, or at its `run_at`."""
+        if (live.spec.run_at or 0) > time.time():
+            live.work = asyncio.create_task(self._later(live))
+        else:
+            await self.submit(live)
+
+    def again(self, live: LiveTask) -> None:
+        """Submit a further attempt, once its number is on disk: no two attempts may share one."""
+        live.submitted = False
+        live.work = asyncio.create_task(self._again(live))
+
+    async def _again(self, live: LiveTask) -> None:
+        await self._ledger.settled()
+        await self.submit(live)
+
+    async def _later(self, live: LiveTask) -> None:
+        while (left := (live.spec.run_at or 0) - time.time()) > 0:  # noqa: ASYNC110  # the clock's turn
+            await asyncio.sleep(min(left, _MAX_SLEEP_SECONDS))  # the clock is the event
+        live.work = None
+        await self.submit(live)
+
+    async def submit(self, live: LiveTask) -> None:
+        """Submit the task; it fails with the reason when that cannot be done."""
+        try:
+            job = await self._job(live)
+        except Problem as problem:
+            self._ledger.change(live, status=TaskStatus.FAILED, error=problem.detail)
+            return
+        if live.state.status is TaskStatus.CANCELLING:
+            self._ledger.change(live, status=TaskStatus.CANCELLED)
+            return
+        live.work = None
+        live.submitted = True
+        await self._pool.submit(job)
+        crash_points.reached("task.submitted")
+
+    async def _job(self, live: LiveTask) -> Job:
+        spec, app = live.spec, live.app
+        if app is None:
+            raise Problem(404, "app_not_found", f"app {spec.app} is gone since the task was accepted")
+        return Job(
+            task_id=spec.id,
+            attempt=live.state.attempt,
+            app=app,
+            function=spec.function,
+            setup=spec.setup.value,
+            input=await self._files.for_worker(_given(spec.input.value), input_schema(live)),
+            metadata={
+                "task_id": spec.id,
+                "attempt": live.state.attempt,
+                "app_id": app.app_id,
+                "app_version_id": app.version_id,
+                "app_variant": spec.app_variant,
+            },
+        )
+
+
+def _given(value: Any) -> Any:
+    """Clients send null when the caller gave no input."""
+    return {} if value is None else value
+
+
+def input_schema(live: LiveTask) -> Any:
+    """The JSON Schema of the task's input; None when it is not known."""
+    function = _function(live)
+    return function.input_schema if function is not None else None
+
+
+def output_schema(live: LiveTask) -> Any:
+    """The JSON Schema of the task's output; None when it is not known."""
+    function = _function(live)
+    return function.output_schema if function is not None else None
+
+
+def _function(live: LiveTask) -> Any:
+    described = live.description
+    return described.functions.get(live.spec.function or described.default_function) if described else None

@@ -1,0 +1,103 @@
+"""`POST /apps/run`: the body, checked and typed (wire protocol 2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, TypeVar
+
+from .encoded import Encoded
+from .problems import Problem
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What a caller asks to run; unknown members of the body are ignored.
+
+    Attributes:
+        app, app_id, version_id: One of them names the app.
+        run_at: Unix time before which the task does not start.
+        variant: A word older clients send; kept, without effect.
+    """
+
+    app: str | None
+    app_id: str | None
+    version_id: str | None
+    input: Encoded
+    setup: Encoded
+    metadata: Encoded
+    function: str | None
+    infra: str
+    workers: tuple[str, ...] | None
+    webhook: str | None
+    run_at: float | None
+    variant: str
+
+
+def parse_run(body: Mapping[str, Any]) -> RunRequest:
+    """The request in the body; raises Problem 422 naming the member that is wrong."""
+    app, app_id, version_id = (_text(body, name) for name in ("app", "app_id", "version_id"))
+    if not (app or app_id or version_id):
+        raise _wrong("app", "a reference like namespace/name", body.get("app"))
+    if body.get("session"):
+        raise Problem(422, "unsupported", "session: this engine runs stateless tasks only; leave it out")
+    return RunRequest(
+        app=app,
+        app_id=app_id,
+        version_id=version_id,
+        input=_encoded(body, "input"),
+        setup=_encoded(body, "setup"),
+        metadata=_encoded(body, "metadata"),
+        function=_text(body, "function") or None,
+        infra=_text(body, "infra") or "private",
+        workers=_workers(body),
+        webhook=_text(body, "webhook"),
+        run_at=_time(body, "run_at"),
+        variant=_text(body, "variant") or "",
+    )
+
+
+def _wrong(name: str, expected: str, value: Any) -> Problem:
+    return Problem(422, "invalid_request", f"{name} must be {expected}, not {value!r:.100}", field=name)
+
+
+def _text(body: Mapping[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    if value is not None and not (isinstance(value, str) and _is_unicode(value)):
+        raise _wrong(name, "a text or null", value)
+    return value
+
+
+def _is_unicode(value: str) -> bool:
+    """JSON can say half a surrogate pair, which no database or file name can."""
+    return not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _encoded(body: Mapping[str, Any], name: str) -> Encoded:
+    try:
+        return Encoded.of(body.get(name))
+    except ValueError as error:
+        raise Problem(422, "invalid_request", f"{name} is not plain JSON: {error}", field=name) from error
+
+
+def _workers(body: Mapping[str, Any]) -> tuple[str, ...] | None:
+    value = body.get("workers")
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(name, str) and _is_unicode(name) for name in value):
+        raise _wrong("workers", "a list of worker ids or null", value)
+    return tuple(value)
+
+
+def _time(body: Mapping[str, Any], name: str) -> float | None:
+    value = _text(body, name)
+    if not value:
+        return None
+    try:
+        at = datetime.fromisoformat(value.replace("Z", "+00:00"))
+    except ValueError:
+        raise _wrong(name, "an RFC 3339 time like 2026-03-01T09:00:00Z", value) from None
+    return (at if at.tzinfo else at.replace(tzinfo=timezone.utc)).timestamp()

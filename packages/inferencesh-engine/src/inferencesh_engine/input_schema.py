@@ -1,0 +1,60 @@
+"""Checking a task's input against its app's JSON Schema before the task is accepted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .domain.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
+
+_FILE = {
+    "description": "a file: its uri, or an object with a uri",
+    "anyOf": [{"type": "string"}, {"type": "object", "required": ["uri"]}],
+}
+_MAX_ERRORS = 10
+
+
+class InputSchema:
+    """A JSON Schema that takes a file (`format: file`) as its URI or as an object with one."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        # Heavy, and many engines never see an app with a schema: imported when the first one comes.
+        from jsonschema import Draft202012Validator  # noqa: PLC0415
+
+        self._validator: Validator = Draft202012Validator(_with_file_objects(schema))
+
+    def check(self, value: Any, name: str) -> None:
+        """Raise Problem 422 naming each wrong field of the value, which is called `name`."""
+        if self._validator.is_valid(value):
+            return
+        errors = sorted(
+            self._validator.iter_errors(value), key=lambda error: list(map(str, error.absolute_path))
+        )
+        told = [_told(error, name) for error in errors[:_MAX_ERRORS]]
+        raise Problem(422, f"invalid_{name}", "; ".join(one["message"] for one in told), errors=told)
+
+
+def _told(error: ValidationError, name: str) -> dict[str, str]:
+    field = name + "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
+    )
+    return {"field": field, "message": f"{field}: {_reason(error)}"}
+
+
+def _reason(error: ValidationError) -> str:
+    if error.validator == "anyOf" and error.validator_value == _FILE["anyOf"]:
+        return f"expected {_FILE['description']}, not {error.instance!r:.100}"
+    return str(error.message)[:500]
+
+
+def _with_file_objects(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        if schema.get("format") == "file":
+            return _FILE
+        return {key: _with_file_objects(value) for key, value in schema.items()}
+    return [_with_file_objects(item) for item in schema] if isinstance(schema, list) else schema

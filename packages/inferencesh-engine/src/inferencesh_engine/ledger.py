@@ -1,0 +1,205 @@
+"""Unfinished tasks: every change is decided here, committed, and only then told to followers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from . import crash_points
+from .domain.task import Change, TaskStatus, allowed, apply
+from .domain.views import SpecView, TaskEvent
+from .events import EventBus
+from .store import tasks as rows
+from .store.writer import Write
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from .catalog import App
+    from .config import EngineConfig
+    from .domain.jobs import Description
+    from .domain.task import TaskSpec, TaskState
+    from .store import Store
+
+LOG_DELAY_SECONDS = 0.05
+_DURABLE = frozenset({TaskStatus.CANCELLING, TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
+_log = logging.getLogger("inferencesh.engine")
+
+
+@dataclass(eq=False)
+class LiveTask:
+    """A task that has not ended.
+
+    Attributes:
+        state: The newest state decided; perhaps not committed yet.
+        committed: The newest state on disk: what everybody is shown.
+        app: None when the app is gone since the task was accepted.
+        description: None when the app has not said yet what its functions take and give.
+        ended: Done when the final state is committed.
+        submitted: Whether the pool has it.
+        work: What the engine itself is doing for the task: waiting for its time, or storing its files.
+    """
+
+    view: SpecView
+    state: TaskState
+    committed: TaskEvent
+    app: App | None
+    ended: asyncio.Future[TaskEvent]
+    description: Description | None = None
+    submitted: bool = False
+    work: asyncio.Task[None] | None = None
+    logs: list[tuple[int, str]] = field(default_factory=list)
+    log_bytes: int = 0
+    log_flush: asyncio.TimerHandle | None = None
+    history_bytes: int = 0
+
+    @property
+    def spec(self) -> TaskSpec:
+        """What was asked for."""
+        return self.view.spec
+
+    @property
+    def id(self) -> str:
+        """The task's id."""
+        return self.view.spec.id
+
+
+class Ledger:
+    """The unfinished tasks of one engine, by id."""
+
+    def __init__(self, config: EngineConfig, store: Store) -> None:
+        self.live: dict[str, LiveTask] = {}
+        self.bus = EventBus(config.max_stream_backlog_bytes)
+        self.ended_count = 0
+        self._config = config
+        self._store = store
+        self._loop = asyncio.get_running_loop()
+
+    def open(self, spec: TaskSpec, state: TaskState, app: App | None) -> LiveTask:
+        """Take up a task whose state is on disk."""
+        view = SpecView(spec)
+        live = LiveTask(view, state, TaskEvent(view, state), app, self._loop.create_future())
+        self.live[spec.id] = live
+        return live
+
+    def change(
+        self,
+        live: LiveTask,
+        *,
+        attempt: int | None = None,
+        on_commit: Callable[[], None] | None = None,
+        **what: Any,
+    ) -> bool:
+        """Change the task, if its state allows; gives whether it did.
+
+        `what` are members of `Change`. Ends and cancelling are on disk before anybody hears of them.
+        """
+        attempt = live.state.attempt if attempt is None else attempt
+        if not allowed(live.state, attempt, what.get("status")):
+            return False
+        at = max(time.time(), live.state.updated_at)
+        change = Change(seq=live.state.seq + 1, at=at, attempt=attempt, logs=self._taken_logs(live), **what)
+        live.state = apply(live.state, change, max_log_chars=self._config.max_logs_in_state_bytes)
+        self._write(live, change, live.state, on_commit)
+        return True
+
+    def _write(
+        self, live: LiveTask, change: Change, state: TaskState, on_commit: Callable[[], None] | None
+    ) -> None:
+        durable = change.status in _DURABLE
+        write = Write(
+            run=self._statement(live, change, state),
+            settle=partial(self._settle, live, state, on_commit),
+            durable=durable,
+            refusable=False,
+        )
+        crash_points.reached("task.progress")
+        urgent = durable or on_commit is not None or self.bus.is_followed(live.id)
+        (self._store.writer.submit if urgent else self._store.writer.defer)(write)
+
+    def _statement(
+        self, live: LiveTask, change: Change, state: TaskState
+    ) -> Callable[[sqlite3.Connection], None]:
+        if state.terminal:
+            return partial(_finish, task_id=live.id, change=change, state=state)
+        live.history_bytes += len(change.output.text) if change.output is not None else 0
+        if live.history_bytes > self._config.max_history_bytes:
+            live.history_bytes = 0
+            return partial(rows.insert_snapshot, task_id=live.id, change=change, state=state)
+        return partial(rows.insert_change, task_id=live.id, change=change)
+
+    def _settle(
+        self,
+        live: LiveTask,
+        state: TaskState,
+        on_commit: Callable[[], None] | None,
+        _result: None,
+        error: Exception | None,
+    ) -> None:
+        if error is not None:
+            _log.error("task %s: a change to %s was not stored: %s", live.id, state.status.name, error)
+            return
+        live.committed = TaskEvent(live.view, state)
+        if state.terminal:
+            crash_points.reached("task.ended")
+            self.ended_count += 1
+            del self.live[live.id]
+            live.ended.set_result(live.committed)
+        self.bus.publish(live.id, live.committed)
+        if on_commit is not None:
+            on_commit()
+
+    async def settled(self) -> None:
+        """Return when every change made so far is on disk."""
+        await self._store.writer.write(_nothing, refusable=False)
+
+    def log(self, live: LiveTask, log_type: int, text: str) -> None:
+        """Append to the task's log, up to its limit; what comes close together is one event."""
+        data = text.encode("utf-8", "replace")
+        room = self._config.max_log_bytes - live.log_bytes
+        live.log_bytes += len(data)
+        if room < 0:
+            return
+        if len(data) > room:
+            note = f"\n[the log ends here: it has reached {self._config.max_log_bytes} bytes]\n"
+            data = data[:room] + note.encode()
+        live.logs.append((log_type, data.decode("utf-8", "replace")))
+        if live.log_flush is None:
+            live.log_flush = self._loop.call_later(LOG_DELAY_SECONDS, self.change, live)
+
+    def _taken_logs(self, live: LiveTask) -> tuple[tuple[int, str], ...]:
+        """The log text that waits, joined by type."""
+        if live.log_flush is None:
+            return ()
+        live.log_flush.cancel()
+        live.log_flush = None
+        joined: dict[int, list[str]] = {}
+        for log_type, text in live.logs:
+            joined.setdefault(log_type, []).append(text)
+        live.logs.clear()
+        return tuple((log_type, "".join(texts)) for log_type, texts in joined.items())
+
+    def close(self) -> None:
+        """The engine stops: nobody waits any more. What is unfinished is taken up by the next engine."""
+        self.bus.close()
+        for live in self.live.values():
+            if live.log_flush is not None:
+                live.log_flush.cancel()
+            if live.work is not None:
+                live.work.cancel()
+            live.ended.cancel()
+        self.live.clear()
+
+
+def _nothing(_db: sqlite3.Connection) -> None:
+    """Write nothing: what came before is committed with it."""
+
+
+def _finish(db: sqlite3.Connection, *, task_id: str, change: Change, state: TaskState) -> None:
+    rows.finish(db, task_id, change, state)
+    crash_points.reached("task.ending")

@@ -1,0 +1,112 @@
+"""Opening the database file: one engine at a time, the schema up to date, damage named and left alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..domain.problems import EngineStartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BUSY_SECONDS = 2.0
+_WAL_BYTES_KEPT = 8 * 1024 * 1024
+_SCHEMA = Path(__file__).parent / "schema"
+
+
+class EngineLock:
+    """Held by the one engine that uses a state folder; the system frees it when that engine dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect(path, timeout=0)
+        try:
+            self._connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            self._connection.close()
+            raise EngineStartError(
+                f"{path.parent} is in use by another engine; stop that one, or use another state folder"
+            ) from error
+
+    def release(self) -> None:
+        """Let another engine have the folder."""
+        self._connection.close()
+
+
+def connect(path: Path, *, timeout: float = _BUSY_SECONDS) -> sqlite3.Connection:
+    """A connection in autocommit mode that any one thread at a time may use."""
+    return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """The writer's connection, with the schema up to date; raises EngineStartError naming the file."""
+    try:
+        connection = connect(path)
+    except sqlite3.Error as error:
+        raise EngineStartError(f"the database {path} cannot be opened: {error}") from error
+    try:
+        _prepare(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise _start_error(path, error) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    _check(connection, path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
+    _migrate(connection, path)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    with closing(connection.execute("PRAGMA quick_check(1)")) as found:
+        (verdict,) = found.fetchone()
+    if verdict != "ok":
+        raise EngineStartError(_damaged(path, verdict))
+
+
+def _start_error(path: Path, error: sqlite3.Error) -> EngineStartError:
+    if "locked" in str(error) or "busy" in str(error):
+        return EngineStartError(
+            f"the database {path} is locked by another process; stop it, or use another state folder"
+        )
+    if is_storage_full(error):
+        return EngineStartError(f"the database {path} cannot be opened: the disk is full")
+    return EngineStartError(_damaged(path, str(error)))
+
+
+def _damaged(path: Path, reason: str) -> str:
+    return (
+        f"the database {path} is damaged or is no database ({reason}); it was left as it is: restore it "
+        "from a backup, or move it away to begin with an empty one"
+    )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    migrations = list(_migrations())
+    if version > len(migrations):
+        raise EngineStartError(
+            f"the database {path} was written by a newer engine (schema {version}, this one knows "
+            f"{len(migrations)}); upgrade inferencesh-engine"
+        )
+    for number, script in enumerate(migrations[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def _migrations() -> Iterator[str]:
+    for file in sorted(_SCHEMA.glob("*.sql")):
+        yield file.read_text(encoding="utf-8")
+
+
+def is_storage_full(error: BaseException) -> bool:
+    """Whether the disk has no room; Python 3.10 has no error codes, so the text has to tell."""
+    return isinstance(error, sqlite3.OperationalError) and (
+        "database or disk is full" in str(error) or "disk I/O error" in str(error)
+    )

@@ -1,0 +1,74 @@
+"""The engine's memory: one SQLite file, one writing thread, reads beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from ..domain.problems import EngineStartError
+from . import keys
+from .database import EngineLock, connect, open_for_writing
+from .files import FileTable
+from .history import History
+from .writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ..domain.idempotency import Idempotency
+
+T = TypeVar("T")
+_OLDEST_SQLITE = (3, 24, 0)  # the first with ON CONFLICT DO UPDATE
+
+
+class Store:
+    """Everything that outlives the engine's process, files' contents aside.
+
+    Attributes:
+        history: Tasks and their states, for short reads on the event loop.
+        writer: Takes what is to be written.
+        files: Records of files.
+    """
+
+    def __init__(self, folder: Path, *, max_log_chars: int) -> None:
+        """Open the store in `folder`, which exists; raises EngineStartError, and then has changed nothing."""
+        if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise EngineStartError(
+                f"SQLite {sqlite3.sqlite_version} is too old; use a Python with 3.24 or later"
+            )
+        self._lock = EngineLock(folder / "engine.lock")
+        path = folder / "engine.db"
+        try:
+            writing = open_for_writing(path)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._reads, self._scans = connect(path), connect(path)
+        self._scanner = ThreadPoolExecutor(1, thread_name_prefix="inferencesh-reader")
+        self._max_log_chars = max_log_chars
+        self.history = History(self._reads, max_log_chars)
+        self.writer = Writer(writing, asyncio.get_running_loop())
+        self.files = FileTable(self._reads, self.writer)
+
+    def find_key(self, asked: Idempotency, *, since: float) -> tuple[str, str] | None:
+        """Fingerprint and task id of the first request with this key, if it came after `since`."""
+        return keys.find(self._reads, asked, since=since)
+
+    async def scan(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a read that may take long, off the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._scanner, read, self._scans)
+
+    async def scan_history(self, read: Callable[[History], T]) -> T:
+        """Run a read of tasks that may take long, off the event loop."""
+        return await self.scan(lambda db: read(History(db, self._max_log_chars)))
+
+    async def close(self) -> None:
+        """Write what is waiting and let go of the file."""
+        await self.writer.close()
+        self._scanner.shutdown()
+        self._scans.close()
+        self._reads.close()
+        self._lock.release()

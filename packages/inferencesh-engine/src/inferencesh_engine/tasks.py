@@ -1,0 +1,232 @@
+"""The verbs about tasks: run, wait, cancel, follow, list."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from . import crash_points
+from .domain.idempotency import Idempotency, in_progress, mismatch
+from .domain.problems import Problem, not_found
+from .domain.recovery import after_restart
+from .domain.task import TaskStatus, received
+from .domain.views import RunOutcome, SpecView, TaskEvent, logs_dto, rfc3339, timings_dto
+from .store import keys
+from .store import tasks as rows
+from .task_list import TaskList
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import AsyncIterator, Mapping
+
+    from .acceptance import Acceptable, Acceptance
+    from .config import EngineConfig
+    from .dispatch import Dispatch
+    from .domain.listing import ListQuery, Page
+    from .domain.task import TaskSpec, TaskState
+    from .ledger import Ledger, LiveTask
+    from .pool import Pool
+    from .store import Store
+    from .store.history import History
+
+_STATES_AT_ONCE = 64
+
+
+class Tasks:
+    """All tasks of one engine."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        store: Store,
+        ledger: Ledger,
+        acceptance: Acceptance,
+        dispatch: Dispatch,
+        pool: Pool,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._ledger = ledger
+        self._acceptance = acceptance
+        self._dispatch = dispatch
+        self._pool = pool
+        self._accepting: set[tuple[str, str]] = set()
+        self._list = TaskList(store, ledger)
+
+    async def run(self, body: Mapping[str, Any], idempotency: Idempotency | None) -> RunOutcome:
+        """Accept a task: on disk when this returns. A repeated key gives the first answer again."""
+        if idempotency is None:
+            return await self._accept(body, None)
+        claim = (idempotency.scope, idempotency.key)
+        if claim in self._accepting:
+            raise in_progress(idempotency.key)
+        if (replay := self._replay(idempotency)) is not None:
+            return replay
+        self._accepting.add(claim)
+        try:
+            return await self._accept(body, idempotency)
+        finally:
+            self._accepting.discard(claim)
+
+    def _replay(self, idempotency: Idempotency) -> RunOutcome | None:
+        since = time.time() - self._config.idempotency_hours * 3600
+        found = self._store.find_key(idempotency, since=since)
+        if found is None:
+            return None
+        fingerprint, task_id = found
+        if fingerprint != idempotency.fingerprint:
+            raise mismatch(idempotency.key)
+        known = self._store.history.get(task_id)
+        if known is None:
+            detail = f"task {task_id}, which Idempotency-Key {idempotency.key!r} made, has been deleted since"
+            raise Problem(410, "task_deleted", detail)
+        return RunOutcome(TaskEvent(SpecView(known[0]), received(known[0])), replayed=True)
+
+    async def _accept(self, body: Mapping[str, Any], idempotency: Idempotency | None) -> RunOutcome:
+        self._refuse_when_full()
+        acceptable = await self._acceptance.check(body)
+        crash_points.reached("task.validated")
+        live = await self._store_new(acceptable, idempotency)
+        crash_points.reached("task.accepted")
+        accepted = live.committed
+        await self._dispatch.begin(live)
+        return RunOutcome(accepted, replayed=False)
+
+    def _refuse_when_full(self) -> None:
+        limit = self._config.max_queued_tasks
+        if len(self._ledger.live) >= limit:
+            detail = f"{limit} tasks wait or run already (max_queued_tasks); try again when some have ended"
+            raise Problem(429, "queue_full", detail, retry_after=1)
+
+    async def _store_new(self, new: Acceptable, idempotency: Idempotency | None) -> LiveTask:
+        await self._store.writer.write(partial(_insert, spec=new.spec, idempotency=idempotency))
+        live = self._ledger.open(new.spec, received(new.spec), new.app)
+        live.description = new.description
+        return live
+
+    async def recover(self) -> None:
+        """Take up the tasks an earlier engine left unfinished."""
+        for spec, state in self._store.history.unfinished():
+            app = self._acceptance.find_again(spec)
+            live = self._ledger.open(spec, state, app)
+            change = after_restart(state, app, self._config.max_attempts)
+            if change is not None:
+                crash_points.reached("recovery.decided")
+                self._ledger.change(live, **change)
+        # A new attempt begins when its number is on disk: no two attempts may share one.
+        await self._ledger.settled()
+        for live in list(self._ledger.live.values()):
+            await self._dispatch.begin(live)
+
+    async def ended(self, task_id: str) -> TaskEvent:
+        """The final state, once there is one; raises CancelledError when the engine stops before."""
+        live = self._ledger.live.get(task_id)
+        return await asyncio.shield(live.ended) if live is not None else self.now(task_id)
+
+    def now(self, task_id: str) -> TaskEvent:
+        """The newest committed state."""
+        live = self._ledger.live.get(task_id)
+        if live is not None:
+            return live.committed
+        known = self._store.history.get(task_id)
+        if known is None:
+            raise not_found("task", task_id)
+        return TaskEvent(SpecView(known[0]), known[1])
+
+    def status(self, task_id: str) -> dict[str, Any]:
+        """The short form that pollers ask for."""
+        state = self.now(task_id).state
+        return {"id": task_id, "status": int(state.status), "updated_at": rfc3339(state.updated_at)}
+
+    async def cancel(self, task_id: str, *, grace: float | None, force: bool) -> TaskEvent:
+        """Cancel; gives the final state, whatever it became. A task that has ended stays as it is."""
+        live = self._ledger.live.get(task_id)
+        if live is None:
+            return self.now(task_id)
+        if live.state.status is not TaskStatus.CANCELLING:
+            self._ledger.change(live, status=TaskStatus.CANCELLING, on_commit=_cancelling)
+        await self._stop(live, 0 if force else self._config.cancel_grace_seconds if grace is None else grace)
+        return await asyncio.shield(live.ended)
+
+    async def _stop(self, live: LiveTask, grace: float) -> None:
+        if live.work is not None:
+            live.work.cancel()
+            self._ledger.change(live, status=TaskStatus.CANCELLED)
+        elif live.submitted:
+            await self._pool.cancel(live.id, grace)
+
+    async def delete(self, task_id: str) -> None:
+        """Forget a task that has ended; raises Problem 409 for one that has not."""
+        if task_id in self._ledger.live:
+            raise Problem(409, "task_not_ended", f"task {task_id} has not ended; cancel it first")
+        self.now(task_id)
+        await self._store.writer.write(partial(rows.delete, task_ids=[task_id]))
+
+    async def logs(self, task_id: str) -> dict[str, Any]:
+        """Status changes and all log text that is kept."""
+        event = self.now(task_id)
+        texts = await self._store.scan_history(lambda history: history.logs(task_id))
+        return {
+            "task_id": task_id,
+            "status": int(event.state.status),
+            "events": event.task["events"],
+            "logs": logs_dto(task_id, texts),
+        }
+
+    def timings(self, task_id: str) -> dict[str, Any]:
+        """How long the task was in each status."""
+        return timings_dto(task_id, self.now(task_id).state)
+
+    async def list(self, query: ListQuery) -> Page:
+        """A page of tasks."""
+        return await self._list.page(query)
+
+    def follow(self, task_id: str, *, after: int | None) -> AsyncIterator[TaskEvent]:
+        """The task's events until the final one. Raises Problem 404 at once.
+
+        Without `after` the present state comes first, and a slow reader may miss states in between. With it,
+        every event numbered higher comes, in order.
+        """
+        now = self.now(task_id)
+        if after is None or (now.terminal and after >= now.seq):
+            return self._follow_newest(now)
+        return self._follow_all(now.view.spec, after)
+
+    async def _follow_newest(self, event: TaskEvent) -> AsyncIterator[TaskEvent]:
+        with self._ledger.bus.following(event.view.spec.id) as follower:
+            newest: TaskEvent | None = self.now(event.view.spec.id)
+            while newest is not None:
+                yield newest
+                if newest.terminal:
+                    return
+                newest = await follower.next()
+
+    async def _follow_all(self, spec: TaskSpec, after: int) -> AsyncIterator[TaskEvent]:
+        view, state = SpecView(spec), received(spec)
+        if after < 1:
+            yield TaskEvent(view, state)
+        with self._ledger.bus.following(spec.id) as follower:
+            while not state.terminal:
+                states = await self._store.scan_history(partial(_states_after, spec=spec, base=state))
+                for state in states:
+                    if state.seq > after:
+                        yield TaskEvent(view, state)
+                if not states and await follower.next() is None:
+                    return
+
+
+def _states_after(history: History, *, spec: TaskSpec, base: TaskState) -> list[TaskState]:
+    return history.after(spec, base, at_most=_STATES_AT_ONCE)
+
+
+def _cancelling() -> None:
+    crash_points.reached("task.cancelling")
+
+
+def _insert(db: sqlite3.Connection, *, spec: TaskSpec, idempotency: Idempotency | None) -> None:
+    rows.insert(db, spec, received(spec))
+    if idempotency is not None:
+        keys.insert(db, idempotency, spec.id, spec.created_at)
+    crash_points.reached("task.committing")
