@@ -6,8 +6,9 @@ import time
 from collections.abc import AsyncGenerator
 from enum import Enum
 
-from inferencesh import BaseApp, BaseAppInput, BaseAppOutput, BaseAppSetup
 from pydantic import Field
+
+from inferencesh import BaseApp, BaseAppInput, BaseAppOutput, BaseAppSetup
 
 
 class How(str, Enum):
@@ -31,7 +32,6 @@ class AppSetup(BaseAppSetup):
 
 class AppInput(BaseAppInput):
     how: How = Field(default=How.NOT, description="What goes wrong")
-    size: int = Field(default=10_000_000, ge=0, description="Characters of a big output")
 
 
 class AppOutput(BaseAppOutput):
@@ -45,56 +45,55 @@ class App(BaseApp):
             raise RuntimeError("setup was asked to fail")
 
     async def run(self, input_data: AppInput) -> AppOutput:
-        mishap = getattr(self, f"_{input_data.how.value}")
-        return await mishap(input_data)
+        return await getattr(self, f"_{input_data.how.value}")()
 
-    async def yields_nothing(self, input_data: AppInput) -> AsyncGenerator[AppOutput, None]:
+    async def yields_nothing(self, _: AppInput) -> AsyncGenerator[AppOutput, None]:
         for text in ():
             yield AppOutput(text=text)
 
-    async def fails_midway(self, input_data: AppInput) -> AsyncGenerator[AppOutput, None]:
+    async def fails_midway(self, _: AppInput) -> AsyncGenerator[AppOutput, None]:
         yield AppOutput(text="half of it")
         raise RuntimeError("the other half is lost")
 
-    def sync_never_returns(self, input_data: AppInput) -> AppOutput:
+    def sync_never_returns(self, _: AppInput) -> AppOutput:
         while True:
             time.sleep(0.01)
 
-    async def _not(self, input_data: AppInput) -> AppOutput:
+    async def _not(self) -> AppOutput:
         return AppOutput(text="nothing went wrong")
 
-    async def _raise(self, input_data: AppInput) -> AppOutput:
+    async def _raise(self) -> AppOutput:
         raise ValueError("the app raised this on purpose")
 
-    async def _sys_exit(self, input_data: AppInput) -> AppOutput:
+    async def _sys_exit(self) -> AppOutput:
         sys.exit(7)
 
-    async def _os_exit(self, input_data: AppInput) -> AppOutput:
+    async def _os_exit(self) -> AppOutput:
         os._exit(9)
 
-    async def _segfault(self, input_data: AppInput) -> AppOutput:
+    async def _segfault(self) -> AppOutput:
         ctypes.string_at(0)
         raise AssertionError("address 0 could be read")
 
-    async def _never_returns(self, input_data: AppInput) -> AppOutput:
+    async def _never_returns(self) -> AppOutput:
         await asyncio.Event().wait()
         raise AssertionError("an event nobody sets was set")
 
-    async def _never_yields_control(self, input_data: AppInput) -> AppOutput:
+    async def _never_yields_control(self) -> AppOutput:
         while True:
             pass
 
-    async def _print_binary(self, input_data: AppInput) -> AppOutput:
+    async def _print_binary(self) -> AppOutput:
         sys.stdout.buffer.write(bytes(range(256)) * 4)
         sys.stdout.flush()
         print('\x00\ud800 {"type": "result"}')
         return AppOutput(text="printed bytes that are no text")
 
-    async def _big_output(self, input_data: AppInput) -> AppOutput:
-        return AppOutput(text="x" * input_data.size)
+    async def _big_output(self) -> AppOutput:
+        return AppOutput(text="x" * 10_000_000)
 
-    async def _bad_output(self, input_data: AppInput) -> AppOutput:
+    async def _bad_output(self) -> AppOutput:
         return {"text": ["not", "text"]}  # type: ignore[return-value]
 
-    async def _no_output(self, input_data: AppInput) -> AppOutput:
+    async def _no_output(self) -> AppOutput:
         return None  # type: ignore[return-value]

@@ -1,5 +1,6 @@
-from inferencesh import BaseApp, BaseAppInput, BaseAppOutput, BaseAppSetup, Metadata
 from pydantic import Field
+
+from inferencesh import BaseApp, BaseAppInput, BaseAppOutput, BaseAppSetup, Metadata
 
 
 class AppSetup(BaseAppSetup):
@@ -24,7 +25,7 @@ class App(BaseApp):
     setups: int = 0
     calls: int = 0
 
-    async def setup(self, config: AppSetup, metadata: Metadata) -> None:
+    async def setup(self, config: AppSetup) -> None:
         self.config = config
         self.setups += 1
         self.logger.info("loaded %s in %s", config.model, config.precision)

@@ -1,8 +1,9 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-from inferencesh import BaseApp, BaseAppInput, BaseAppOutput
 from pydantic import Field
+
+from inferencesh import BaseApp, BaseAppInput, BaseAppOutput
 
 
 class AppInput(BaseAppInput):

@@ -1,5 +1,6 @@
-from inferencesh import BaseApp, BaseAppInput, BaseAppOutput, OutputMeta, TextMeta
 from pydantic import Field
+
+from inferencesh import BaseApp, BaseAppInput, BaseAppOutput, OutputMeta, TextMeta
 
 from .template import fill, names_in
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from inferencesh_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from inferencesh_core.file import File as File
@@ -40,53 +41,62 @@ if TYPE_CHECKING:
     from .output_meta import VideoMeta as VideoMeta
     from .output_meta import VideoResolution as VideoResolution
 
-_HOMES = {
-    "inferencesh_core.file": ("File",),
-    "inferencesh_app.base": (
-        "BaseApp",
-        "BaseAppInput",
-        "BaseAppOutput",
-        "BaseAppSetup",
-        "Metadata",
-        "OptionalAudioFieldMixin",
-        "OptionalFileFieldMixin",
-        "OptionalImageFieldMixin",
-        "OptionalTextFieldMixin",
-        "OptionalVideoFieldMixin",
-        "OrderedSchemaModel",
-        "RequiredAudioFieldMixin",
-        "RequiredFileFieldMixin",
-        "RequiredImageFieldMixin",
-        "RequiredTextFieldMixin",
-        "RequiredVideoFieldMixin",
-    ),
-    "inferencesh_app.description": ("Description", "FunctionDescription"),
-    "inferencesh_app.loader": ("LoadError",),
-    "inferencesh_app.manifest": ("Manifest", "ManifestError", "load_manifest"),
-    "inferencesh_app.output_meta": (
-        "AudioMeta",
-        "ImageMeta",
-        "MetaItem",
-        "MetaItemType",
-        "OutputMeta",
-        "RawMeta",
-        "TextMeta",
-        "VideoMeta",
-        "VideoResolution",
-    ),
-}
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
+else:
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "inferencesh_core.file": "File",
+            ".base": (
+                "BaseApp BaseAppInput BaseAppOutput BaseAppSetup Metadata OptionalAudioFieldMixin "
+                "OptionalFileFieldMixin OptionalImageFieldMixin OptionalTextFieldMixin "
+                "OptionalVideoFieldMixin OrderedSchemaModel RequiredAudioFieldMixin RequiredFileFieldMixin "
+                "RequiredImageFieldMixin RequiredTextFieldMixin RequiredVideoFieldMixin"
+            ),
+            ".description": "Description FunctionDescription",
+            ".loader": "LoadError",
+            ".manifest": "Manifest ManifestError load_manifest",
+            ".output_meta": (
+                "AudioMeta ImageMeta MetaItem MetaItemType OutputMeta RawMeta TextMeta VideoMeta "
+                "VideoResolution"
+            ),
+        },
+    )
 
-__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+__all__ = [
+    "AudioMeta",
+    "BaseApp",
+    "BaseAppInput",
+    "BaseAppOutput",
+    "BaseAppSetup",
+    "Description",
+    "File",
+    "FunctionDescription",
+    "ImageMeta",
+    "LoadError",
+    "Manifest",
+    "ManifestError",
+    "MetaItem",
+    "MetaItemType",
+    "Metadata",
+    "OptionalAudioFieldMixin",
+    "OptionalFileFieldMixin",
+    "OptionalImageFieldMixin",
+    "OptionalTextFieldMixin",
+    "OptionalVideoFieldMixin",
+    "OrderedSchemaModel",
+    "OutputMeta",
+    "RawMeta",
+    "RequiredAudioFieldMixin",
+    "RequiredFileFieldMixin",
+    "RequiredImageFieldMixin",
+    "RequiredTextFieldMixin",
+    "RequiredVideoFieldMixin",
+    "TextMeta",
+    "VideoMeta",
+    "VideoResolution",
+    "load_manifest",
+]
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return __all__

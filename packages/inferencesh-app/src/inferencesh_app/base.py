@@ -7,8 +7,9 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from inferencesh_core.file import File  # noqa: TC002 - pydantic evaluates annotations
 from pydantic import BaseModel, ConfigDict, Field
+
+from inferencesh_core.file import File  # noqa: TC001 - pydantic evaluates annotations
 
 from .output_meta import OutputMeta  # noqa: TC001 - pydantic evaluates annotations
 

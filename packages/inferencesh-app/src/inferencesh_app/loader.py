@@ -10,7 +10,6 @@ import sys
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from inferencesh_core.errors import InferenceError
@@ -21,6 +20,8 @@ from .manifest import ManifestError, load_manifest
 from .signatures import AppFunction, AppSetup, SignatureProblem, functions_of, setup_of
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from .manifest import Manifest
 
 CODE_NAME = "inference.py"
@@ -49,11 +50,11 @@ class LoadedApp:
 def load_app(folder: Path) -> LoadedApp:
     """Import the folder's `inference.py` and find its app.
 
-    The folder becomes the working directory and importable itself, since apps import their siblings relatively
-    (`from .x_helper import y`) and absolutely (`import x_helper`) and open files by relative paths. So this is
-    for a process that serves one app. Raises `LoadError`, and what the app's own import raises.
+    The folder becomes the working directory and importable itself, since apps import their siblings
+    relatively (`from .x_helper import y`) and absolutely (`import x_helper`) and open files by relative
+    paths. So this is for a process that serves one app. Raises `LoadError`, and what the app's import raises.
     """
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would follow links out of the folder
+    folder = Path(os.path.abspath(folder))
     manifest = _manifest(folder)
     os.chdir(folder)
     sys.path.insert(0, str(folder))
@@ -79,7 +80,9 @@ def find_app(module: ModuleType) -> type[BaseApp]:
         if not issubclass(named, BaseApp):
             raise LoadError(f"class App in {module.__file__} does not derive from BaseApp")
         return named
-    own = [each for each in vars(module).values() if _is_app(each) and each.__module__ == module.__name__]
+    own: list[type[BaseApp]] = [
+        each for each in vars(module).values() if _is_app(each) and each.__module__ == module.__name__
+    ]
     if len(own) != 1:
         found = ", ".join(each.__name__ for each in own) or "none"
         raise LoadError(

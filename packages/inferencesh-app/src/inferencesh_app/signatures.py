@@ -1,7 +1,7 @@
-"""How an app's methods are called: which parameters they take and what their annotations ask for.
+"""How an app's methods are called: which parameters they take, what their annotations ask for.
 
-Apps name their parameters as they like, so arguments go by position. What a method takes is read once, when the
-app is loaded; a call then only validates and calls.
+Apps name their parameters as they like, so arguments go by position. What a method takes is read once,
+when the app is loaded; a call then only validates and calls.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def setup_of(app: type[BaseApp]) -> AppSetup:
 
 
 def functions_of(app: type[BaseApp], listed: typing.Mapping[str, str]) -> dict[str, AppFunction]:
-    """The app's functions by name. `listed` are names and descriptions from its manifest, functions in any case."""
+    """The app's functions by name; those `listed` in its manifest, with descriptions, need no types."""
     public = {name: method for name, method in _public_methods(app).items() if name not in _NOT_FUNCTIONS}
     if missing := [name for name in listed if name not in public]:
         raise SignatureProblem(
@@ -93,7 +93,7 @@ def _function(name: str, method: Callable[..., Any], description: str) -> AppFun
     gives = _result_type(method)
     return AppFunction(
         name=name,
-        description=description or inspect.getdoc(method) or "",
+        description=description or inspect.cleandoc(method.__doc__ or ""),
         arity=len(names),
         is_async=inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method),
         input=TypeAdapter(takes),

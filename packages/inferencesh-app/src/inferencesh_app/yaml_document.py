@@ -30,7 +30,7 @@ class Spot:
     def __init__(self, name: str, node: Any, parent_line: int, loader: Any) -> None:
         self.name = name
         self._loader = loader
-        self._node = None if node is None or node.tag == "tag:yaml.org,2002:null" else node
+        self._node: Any = None if node is None or node.tag == "tag:yaml.org,2002:null" else node
         self._line = node.start_mark.line + 1 if node is not None else parent_line
 
     def __getitem__(self, key: str) -> Spot:
@@ -116,7 +116,7 @@ def read_yaml(content: bytes) -> Spot:
         raise YamlProblem(None, f"is larger than {MAX_DOCUMENT_BYTES} bytes")
     try:
         loader = yaml.SafeLoader(content)
-        node = loader.get_single_node()
+        node: Any = loader.get_single_node()
         for mapping in _mappings(node):
             loader.flatten_mapping(mapping)  # the merge key, `<<: *defaults`
     except yaml.MarkedYAMLError as error:

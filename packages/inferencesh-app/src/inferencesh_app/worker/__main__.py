@@ -1,4 +1,4 @@
-"""`python -m inferencesh_app.worker --app FOLDER --fd-in N --fd-out M`: serve one app over inherited pipes."""
+"""`python -m inferencesh_app.worker --app FOLDER --fd-in N --fd-out M`: one app over inherited pipes."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--fd-out", type=int, required=True, help="messages to the engine")
     options = parser.parse_args()
     del sys.argv[1:]  # they are not the app's
+    if sys.path[0] == os.getcwd():
+        del sys.path[0]  # nor is the folder this was started in, which `python -m` puts first
     return options
 
 

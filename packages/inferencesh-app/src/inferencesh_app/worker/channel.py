@@ -19,7 +19,7 @@ MAX_LOG_CHARS = 32 * 1024
 
 
 class Channel:
-    """Writes messages to the engine's pipe, whole and in order, from any thread; waits while the pipe is full."""
+    """Writes messages to the engine's pipe, whole and in order, from any thread; waits while it is full."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -60,7 +60,7 @@ class Journal:
         self.log_type = protocol.LOG_SETUP
 
     def capture(self) -> None:
-        """Take over `sys.stdout`, `sys.stderr` and logging. What is written to the file descriptors is not ours."""
+        """Take over `sys.stdout`, `sys.stderr` and logging; what goes to the file descriptors is not ours."""
         originals = sys.stdout, sys.stderr
         self._streams = [LogStream(original, self.write) for original in originals]
         sys.stdout, sys.stderr = self._streams

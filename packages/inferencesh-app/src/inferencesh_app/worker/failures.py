@@ -1,4 +1,4 @@
-"""What went wrong in an app, in words: one line for the task, a traceback of the app's frames for its logs."""
+"""What went wrong in an app, in words: one line for the task, the app's traceback for its logs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MACHINERY = tuple(
 
 
 class CallFailed(Exception):  # noqa: N818 - it is an outcome, sent to the engine
-    """A call without a result: what kind of failure it is, one line about it, and the app's traceback if any."""
+    """A call without a result: the kind of failure, one line about it, and the app's traceback if any."""
 
     def __init__(self, kind: FailureKind, error: str, trace: str = "") -> None:
         super().__init__(error)

@@ -47,7 +47,7 @@ class Host:
         self._loaded, self._app = loaded, app
         self._channel, self._journal = channel, journal
         self._inbox: asyncio.Queue[protocol.Message] = asyncio.Queue()
-        self._dropped: set[str] = set()
+        self._waiting: set[str] = set()
         self._running: _Running | None = None
         self._cancelling: set[asyncio.Task[None]] = set()
         self._metadata: Mapping[str, Any] = {}
@@ -71,8 +71,10 @@ class Host:
     def _receive(self, message: protocol.Message) -> None:
         if message["type"] == "cancel":
             self._cancel(message["call"])
-        else:
-            self._inbox.put_nowait(message)
+            return
+        if message["type"] == "call":
+            self._waiting.add(message["call"])
+        self._inbox.put_nowait(message)
 
     async def _setup(self, message: protocol.Message) -> bool:
         self._metadata = message["metadata"]
@@ -98,10 +100,10 @@ class Host:
 
     async def _answer(self, message: protocol.Message) -> None:
         call = message["call"]
-        if call in self._dropped:
-            self._dropped.remove(call)
+        if call not in self._waiting:
             self._channel.send(protocol.failed(call, "cancelled before it was started", "cancelled"))
             return
+        self._waiting.remove(call)
         self._journal.turn_to(call, protocol.LOG_TASK)
         self._running = _Running(call, asyncio.create_task(self._outcome(message)))
         try:
@@ -178,7 +180,7 @@ class Host:
         """End a call: drop it while it waits, interrupt it before the app's code, else let the app decide."""
         running = self._running
         if running is None or running.call != call:
-            self._dropped.add(call)
+            self._waiting.discard(call)
             return
         running.cancelled = True
         if running.entered is None:
@@ -202,7 +204,7 @@ class Host:
     async def _unload(self) -> None:
         try:
             await invoke(self._app.unload, (), self._in_thread)
-        except BaseException:  # noqa: BLE001 - the process exits anyhow; the reason belongs in the logs
+        except BaseException:
             _LOGGER.exception("unload failed")
         self._journal.turn_to(None, protocol.LOG_RUN)
         self._channel.send(protocol.unloaded())

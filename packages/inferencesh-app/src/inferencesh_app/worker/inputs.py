@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from inferencesh_core.file import File
 from pydantic import BaseModel, ValidationError
+
+from inferencesh_core.file import File
 
 from .failures import CallFailed, field_errors, one_line
 

@@ -19,8 +19,8 @@ _PR_SET_PDEATHSIG = 1
 def die_with_engine(fd: int) -> None:
     """End this process soon after the other end of the pipe `fd` closes, whatever the app is doing.
 
-    The app has `UNLOAD_SECONDS` to unload, unless the engine was killed: then Linux kills the worker at once. It
-    does so when the *thread* that started the worker ends, so start workers from one that lives as long.
+    The app has `UNLOAD_SECONDS` to unload, unless the engine was killed: then Linux kills the worker at once.
+    It does so when the *thread* that started the worker ends, so start workers from one that lives as long.
     """
     _kill_with_parent()
     threading.Thread(target=_watch, args=(fd,), name="lifeline", daemon=True).start()

@@ -6,9 +6,10 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from inferencesh_core.file import KEEP_FILES, File
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
+
+from inferencesh_core.file import KEEP_FILES, File
 
 from .failures import CallFailed, field_errors
 
@@ -37,7 +38,7 @@ def is_stream(result: Any) -> bool:
     return isinstance(result, (AsyncIterator, Iterator))
 
 
-async def outputs_of(stream: Any, in_thread: InThread) -> AsyncIterator[Any]:
+async def outputs_of(stream: Any, in_thread: InThread) -> AsyncGenerator[Any, None]:
     """Each output of a sync or async iterator, which is closed in the end, however that comes."""
     try:
         if isinstance(stream, AsyncIterator):
@@ -54,7 +55,7 @@ async def outputs_of(stream: Any, in_thread: InThread) -> AsyncIterator[Any]:
 
 
 def encoded_output(function: AppFunction, value: Any) -> bytes:
-    """The output as JSON. `CallFailed` (invalid_output) when it is none or does not fit the function's model."""
+    """The output as JSON. `CallFailed` (invalid_output) when there is none or it does not fit its model."""
     if value is None:
         raise CallFailed("invalid_output", f"{function.name} returned nothing; return its output model")
     try:

@@ -1,16 +1,16 @@
 r"""What an engine and a worker say to each other: JSON objects in UTF-8, one per line, told apart by `type`.
 
-The engine sends `setup` once, then any number of `call` and `cancel`, and at the end `unload` (closing the pipe
-means the same). A worker answers
+The engine sends `setup` once, then any number of `call` and `cancel`, and at the end `unload` (closing the
+pipe means the same). A worker answers
 
     loaded | load_failed                 after import; load_failed is its last word (exit code 3)
     ready | setup_failed                 after setup; setup_failed is its last word (exit code 4)
     started, output*, result | failed    for each call, in the order of the calls; logs come in between
     unloaded                             its last word (exit code 0)
 
-`output` of a generator is cumulative and the last one comes again as `result`. A file in an output is an object of
-uri, path, content_type, size and filename, as far as known. A `log` is one or more whole lines, without the last
-newline; its `call` is null outside a call.
+`output` of a generator is cumulative and the last one comes again as `result`. A file in an output is an
+object of uri, path, content_type, size and filename, as far as known. A `log` is one or more whole lines,
+without the last newline; its `call` is null outside a call.
 
 Pure: nothing here reads or writes.
 """
@@ -76,7 +76,7 @@ def decode(line: bytes) -> Message:
         message = json.loads(line)
     except ValueError as error:
         raise WorkerProtocolError(f"not JSON ({error}): {line[:200]!r}") from None
-    fields = FIELDS.get(message.get("type")) if isinstance(message, dict) else None
+    fields = FIELDS.get(str(message.get("type"))) if isinstance(message, dict) else None
     if fields is None:
         raise WorkerProtocolError(f"not a message of the worker protocol: {line[:200]!r}")
     for name, kinds in fields.items():
