@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
-from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -87,7 +87,21 @@ class Urllib3Transport:
         options: dict[str, Any] = {"maxsize": self._config.pool_size, "blocksize": SEND_BLOCK_BYTES}
         if scheme == "https":
             options["ssl_context"] = tls_context(self._config.verify)
-        proxy = None if proxy_bypass(authority) else getproxies().get(scheme)
+        proxy = _proxy_for(scheme, authority)
         manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
         use_deadlines(manager)
         return manager
+
+
+def _proxy_for(scheme: str, authority: str) -> str | None:
+    """Give the proxy the environment names for an origin, ``None`` for a direct connection."""
+    named = any(name.lower().endswith("_proxy") for name in os.environ)
+    if not named and sys.platform not in {"darwin", "win32"}:
+        return None
+    # Heavy, and most programs have no proxy; on the other systems it asks the system's settings too.
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415
+
+    if proxy_bypass(authority):
+        return None
+    proxies = getproxies()
+    return proxies.get(scheme) or proxies.get("all")
