@@ -1,0 +1,148 @@
+"""An app's Python requirements: installed into folders beside the engine's state, shared by equal lists.
+
+What the engine's own interpreter already satisfies needs no layer. inferencesh itself is never installed:
+the engine brings it, and another one would take its place in the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .environment import installer_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_OURS = "inferencesh"
+
+
+class LayerError(RuntimeError):
+    """An app's requirements cannot be installed."""
+
+
+class Layers:
+    """The installed layers under a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def prepare(self, app_folder: Path, log: Callable[[str], None]) -> Path | None:
+        """The folder with the app's requirements, installed now if need be; None when it needs none.
+
+        Args:
+            app_folder: Its `requirements.txt` says what is needed.
+            log: Hears the installer's output, line by line.
+
+        Raises:
+            LayerError: Installing failed.
+        """
+        lines = list(_requirement_lines(app_folder / "requirements.txt"))
+        if all(_is_satisfied(line) for line in lines):
+            return None
+        digest = hashlib.sha256("\n".join([sys.version, sys.prefix, *lines]).encode()).hexdigest()[:16]
+        layer = self._root / digest
+        async with self._locks.setdefault(digest, asyncio.Lock()):
+            if not layer.is_dir():
+                await self._install(lines, app_folder, layer, log)
+        return layer
+
+    async def _install(
+        self, lines: list[str], app_folder: Path, layer: Path, log: Callable[[str], None]
+    ) -> None:
+        self._root.mkdir(parents=True, exist_ok=True)
+        workshop = Path(tempfile.mkdtemp(dir=self._root, prefix="installing-"))
+        try:
+            listed = workshop / "requirements.txt"
+            listed.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            command = [*_installer(), "--target", str(workshop / "layer"), "-r", str(listed)]
+            code = await _run(command, app_folder, log)
+            if code != 0:
+                raise LayerError(f"requirements.txt of {app_folder} cannot be installed: see the build log")
+            _move_into_place(workshop / "layer", layer)
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _move_into_place(made: Path, layer: Path) -> None:
+    try:
+        made.rename(layer)
+    except OSError:
+        # Another engine with the same state folder was faster; its layer has the same content.
+        if not layer.is_dir():
+            raise
+
+
+async def _run(command: list[str], folder: Path, log: Callable[[str], None]) -> int:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=folder,
+        env=installer_environment(),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        while chunk := await process.stdout.read(65536):  # type: ignore[union-attr]  # we asked for a pipe
+            log(chunk.decode(errors="replace"))
+        return await process.wait()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+
+
+def _installer() -> list[str]:
+    from importlib.util import find_spec  # noqa: PLC0415  # only the first start of such an app needs it
+
+    uv = shutil.which("uv")
+    if uv is not None:
+        return [uv, "pip", "install", "--python", sys.executable]
+    if find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+    raise LayerError("an app has requirements, and neither uv nor pip is there to install them; install one")
+
+
+def _requirement_lines(path: Path) -> Iterator[str]:
+    """The lines of a requirements file that say something, those of files it includes among them."""
+    if not path.is_file():
+        return
+    for raw in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        line = raw.split(" #")[0].strip()
+        included = line.removeprefix("--requirement").removeprefix("-r")
+        if included != line:
+            yield from _requirement_lines(path.parent / included.strip(" ="))
+        elif line and not line.startswith("#") and not _is_ours(line):
+            yield line
+
+
+def _is_ours(line: str) -> bool:
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415  # not on every start
+
+    try:
+        name = Requirement(line).name.replace("_", "-").lower()
+    except InvalidRequirement:
+        return False
+    return name == _OURS or name.startswith(f"{_OURS}-")
+
+
+def _is_satisfied(line: str) -> bool:
+    """Whether the engine's interpreter has it; what is no plain requirement is the installer's business."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # not on every start
+
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415  # not on every start
+
+    try:
+        wanted = Requirement(line)
+        if wanted.marker is not None and not wanted.marker.evaluate():
+            return True
+        plain = wanted.url is None and not wanted.extras
+        return plain and wanted.specifier.contains(version(wanted.name), prereleases=True)
+    except (InvalidRequirement, PackageNotFoundError):
+        return False

@@ -1,0 +1,34 @@
+"""What the engine brings itself, through the same hooks as any plugin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .specs import ExecutorChoice, hookimpl
+
+if TYPE_CHECKING:
+    from ..catalog import AppSource
+    from ..config import EngineConfig
+    from ..executors import Executor
+
+
+class BuiltinEnginePlugin:
+    """Subprocess workers, and apps from the configured folder."""
+
+    @hookimpl
+    def inferencesh_executors(self) -> list[ExecutorChoice]:
+        """Give `subprocess`."""
+        return [ExecutorChoice("subprocess", _subprocess)]
+
+    @hookimpl
+    def inferencesh_apps(self, config: EngineConfig) -> list[AppSource]:
+        """Give the folders in `apps_dir`."""
+        from ..catalog.sources import folder_source  # noqa: PLC0415  # the catalog is not needed before
+
+        return [folder_source(config.apps_dir)]
+
+
+def _subprocess(_config: EngineConfig) -> Executor:
+    from ..executors.subprocess import SubprocessExecutor  # noqa: PLC0415  # only when chosen
+
+    return SubprocessExecutor()

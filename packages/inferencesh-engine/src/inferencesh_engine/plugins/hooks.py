@@ -1,0 +1,73 @@
+"""The typed front of the engine's hooks: the only code that calls pluggy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from inferencesh_core.plugins.manager import load_plugins
+
+from ..domain.problems import EngineStartError
+from .builtin import BuiltinEnginePlugin
+from .specs import EngineHooks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pluggy
+
+    from ..catalog import AppSource
+    from ..config import EngineConfig
+    from ..executors import Executor
+    from .specs import ExecutorChoice
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Record = TypeVar("_Record", bound=_Named)
+
+
+class Hooks:
+    """The plugins of one engine."""
+
+    def __init__(self, plugins: Sequence[object] = ()) -> None:
+        self._manager = load_plugins(EngineHooks, builtins=[BuiltinEnginePlugin()], plugins=plugins)
+
+    def executor(self, config: EngineConfig) -> Executor:
+        """Give the executor the configuration names.
+
+        Raises:
+            EngineStartError: no plugin brings it, or two plugins bring one name.
+        """
+        choices: dict[str, ExecutorChoice] = _by_name(self._manager.hook.inferencesh_executors, "executor")
+        if config.executor not in choices:
+            raise EngineStartError(f"there is no executor {config.executor!r}; choose from {sorted(choices)}")
+        return choices[config.executor].open(config)
+
+    def app_sources(self, config: EngineConfig) -> list[AppSource]:
+        """Give the places apps come from.
+
+        Raises:
+            EngineStartError: two plugins bring one name.
+        """
+        sources: dict[str, AppSource] = _by_name(
+            self._manager.hook.inferencesh_apps, "app source", config=config
+        )
+        return list(sources.values())
+
+
+def _by_name(hook: pluggy.HookCaller, what: str, **arguments: object) -> dict[str, _Record]:
+    found: dict[str, tuple[_Record, str]] = {}
+    for implementation in hook.get_hookimpls():
+        taken = {name: arguments[name] for name in implementation.argnames}
+        contributed: list[_Record] = implementation.function(**taken)  # type: ignore[assignment]
+        for record in contributed:
+            if record.name in found:
+                raise EngineStartError(
+                    f"two plugins bring the {what} {record.name!r}: {found[record.name][1]} and "
+                    f"{implementation.plugin_name}; remove one, or name it in INFERENCESH_DISABLE_PLUGINS"
+                )
+            found[record.name] = (record, implementation.plugin_name)
+    return {name: record for name, (record, _) in found.items()}
