@@ -122,7 +122,7 @@ def by_name(filename: str) -> str | None:
 
 
 def by_first_bytes(head: bytes) -> str | None:
-    """Give the content type of an image that starts with `head` (`SNIFFED_BYTES` suffice), None for all else."""
+    """Give the content type of an image by its first bytes (`SNIFFED_BYTES` suffice), None for all else."""
     return next((kind for pattern, kind in _BY_FIRST_BYTES if pattern.match(head)), None)
 
 
@@ -134,14 +134,12 @@ def by_file(path: str | os.PathLike[str]) -> str | None:
     try:
         with open(path, "rb") as file:
             return by_first_bytes(file.read(SNIFFED_BYTES))
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name with a null byte
         return None
 
 
 def extension_of(content_type: str) -> str:
     """Give the usual file name extension of a content type, with its dot; empty when there is none."""
     bare = content_type.partition(";")[0].strip().lower()
-    usual = _USUAL_EXTENSION.get(bare) or next(
-        (ext for ext, kind in _BY_EXTENSION.items() if kind == bare), None
-    )
-    return usual or _tables().guess_extension(bare) or ""
+    ours = (extension for extension, kind in _BY_EXTENSION.items() if kind == bare)
+    return _USUAL_EXTENSION.get(bare) or next(ours, None) or _tables().guess_extension(bare) or ""

@@ -10,15 +10,15 @@ from urllib.parse import unquote_to_bytes
 
 from .errors import InferenceError
 
-_TOKEN = r"[\w!#$&^.+*%'`|~-]+"
+_NAME = r"[\w!#$&^.+*%'`|~-]+"
 _HEADER = re.compile(
-    rf"data:(?P<type>{_TOKEN}/{_TOKEN})?"
-    rf'(?P<parameters>(?:;\s*{_TOKEN}=(?:"(?:[^"\\]|\\.)*"|[^;,"]*))*)'
+    rf"data:(?P<type>{_NAME}/{_NAME})?"
+    rf'(?P<parameters>(?:;\s*{_NAME}=(?:"(?:[^"\\]|\\.)*"|[^;,"]*))*)'
     r"(?P<base64>;\s*base64)?,",
     re.IGNORECASE | re.ASCII,
 )
-_PARAMETER = re.compile(rf';\s*({_TOKEN})=("(?:[^"\\]|\\.)*"|[^;,"]*)', re.ASCII)
-_ATTEMPT = re.compile(rf"data:(?:{_TOKEN}/{_TOKEN}(?:[;,]|\Z)|;\s*base64\b|,)", re.IGNORECASE | re.ASCII)
+_PARAMETER = re.compile(rf';\s*({_NAME})=("(?:[^"\\]|\\.)*"|[^;,"]*)', re.ASCII)
+_ATTEMPT = re.compile(rf"data:(?:{_NAME}/{_NAME}(?:[;,]|\Z)|;\s*base64\b|,)", re.IGNORECASE | re.ASCII)
 _STANDARD_ALPHABET = str.maketrans("-_", "+/")
 _SHOWN_CHARACTERS = 48
 

@@ -1,4 +1,4 @@
-"""Downloads: resumed after a cut, checked for length and digest, put in place whole, shared between processes."""
+"""Downloads: resumed after a cut, checked for length and digest, put in place whole, shared by processes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,13 @@ class FetchLimits:
 
 
 class Fetched(NamedTuple):
-    """A file that is on disk. `size` is in bytes; `content_type` is what the server called it, None if nothing."""
+    """A file that is on disk.
+
+    Attributes:
+        path: Where.
+        size: In bytes.
+        content_type: What the server called it, without parameters; None when it did not say.
+    """
 
     path: str
     size: int

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from . import content_types
 from .cache_entry import CacheEntry, cache_directory, display_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from .data_uri import DataURI
 
@@ -30,9 +29,8 @@ KEEP_FILES = "inferencesh_keep_files"
 class File:
     """A file: local, behind a URL, or inside a data URI.
 
-    An http(s) URL is downloaded when `path`, `size` or `exists()` first need the content, not before; the copy
-    stays in `get_cache_dir()` and is checked against the server each time a new `File` needs it. A data URI is
-    written there in the same way. Other addresses (`inf://...`) are only passed on.
+    An http(s) URL is downloaded when `path`, `size` or `exists()` first need the content. The copy stays in `get_cache_dir()`; each further `File` of that URL asks the server whether it has changed. A data
+    URI is written there in the same way. Other addresses (`inf://...`) are only passed on.
 
     Args:
         initializer: A path, a URL, a data URI, a mapping of the keyword arguments, or another `File`.
@@ -134,7 +132,7 @@ class File:
             raise ValueError(f"{uri!r} has no local path: only the service can read addresses of this kind")
 
     def exists(self) -> bool:
-        """Whether the content is there; a URL is downloaded to know, and one answered 404 or 410 does not exist."""
+        """Whether the content is there; a URL is downloaded to know, and 404 or 410 mean that it is not."""
         if not self._is_remote():
             return self.is_local() and os.path.exists(self.path)
         from .fetch import DownloadError  # noqa: PLC0415 - urllib3, which a file with a path never needs
@@ -155,12 +153,12 @@ class File:
         return self._path is not None or (self.uri or "")[:5].lower() == "data:"
 
     def refresh_metadata(self) -> None:
-        """Read content type, size and name anew from the content, in place of what was given or seen before."""
+        """Read content type, size and name anew, in place of what was given or seen before."""
         self.content_type = self._size = self.filename = None
         self._fill_metadata()
 
     def to_dict(self) -> dict[str, Any]:
-        """Give what is known as a dict without unknown members; a URL not yet downloaded is not for this."""
+        """Give the members that are known; nothing is downloaded for it."""
         known = {
             "uri": self.uri,
             "path": self._path,
@@ -260,6 +258,8 @@ def _local_path(path: str | os.PathLike[str] | None, uri: str | None) -> str | N
     if address is None:
         return _absolute(uri)
     if (address["scheme"] or "").lower() == "file":
+        from urllib.request import url2pathname  # noqa: PLC0415 - http.client and ssl, for the rare file: URL
+
         return _absolute(url2pathname(urlsplit(uri).path))
     return None
 

@@ -48,7 +48,7 @@ class UploadPlan:
     _copy: Any
 
     def build(self, uris: Sequence[str]) -> Any:
-        """Give the input ready for JSON, with `uris[i]` wherever `sources[i]` stood; the caller's stays as it was."""
+        """Give a copy of the input, ready for JSON, with `uris[i]` wherever `sources[i]` stood."""
         if len(uris) != len(self.sources):
             raise ValueError(f"{len(self.sources)} files need as many addresses, not {len(uris)}")
         return _filled(self._copy, uris)
@@ -59,13 +59,13 @@ def replace_files(
 ) -> UploadPlan:
     """Find the files in an input.
 
-    Dicts, lists, tuples, sets, dataclasses and pydantic objects are searched. A `File` that has a URL already,
-    and strings that are URLs, are used as they are.
+    Dicts, lists, tuples, sets, dataclasses and pydantic objects are searched. URLs, and the URL of a `File`
+    that has one, are used as they are.
 
     Args:
         value: The input.
         strings: Which strings are files: see `ClientConfig.upload_strings`.
-        ask: Called with each object that is neither JSON nor a known kind of file; None from it means no file.
+        ask: Called with each object that is neither JSON nor a known kind of file; None if it is none.
         place: What to call the input in messages.
 
     Raises:

@@ -79,7 +79,7 @@ def _opened(request: Request, policy: AddressPolicy) -> PooledStream:
     for target in _targets(parts, policy):
         try:
             return _requested(request, parts, target)
-        except ConnectError as error:
+        except ConnectError as error:  # noqa: PERF203 - the next address may answer
             last = error
     raise last or ConnectError(f"{without_query(request.url)}: {parts.host} has no address")
 

@@ -1,9 +1,10 @@
-"""What can be uploaded: values turned into sources that may be opened again for every try. Nothing is sent here."""
+"""What can be uploaded: values turned into sources that can be opened for every try; nothing is sent."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import io
 import os
 import re
@@ -35,7 +36,7 @@ _PATH_STARTS = ("./", "../", "~/") if os.sep == "/" else ("./", "../", "~/", ".\
 
 
 class UnusableFileError(UploadError, ValueError):
-    """A value that cannot be uploaded; the text says where it stands, what it is, and what is wrong with it."""
+    """A value that cannot be uploaded; the text says where it stands and what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class _SameObject:
         return id(self._value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _SameObject) and other._value is self._value  # noqa: SLF001 - same class
+        return isinstance(other, _SameObject) and other._value is self._value
 
 
 def upload_source(data: Any, place: str = "") -> UploadSource:
@@ -98,7 +99,7 @@ def source_of(value: Any, strings: UploadStrings = "explicit", place: str = "") 
         place: Where the value stands (`input.images[2]`), for messages.
 
     Raises:
-        UnusableFileError: it is a file that cannot be uploaded: missing, a directory, malformed, opened as text.
+        UnusableFileError: it is a file that cannot be uploaded (missing, a directory, malformed, text).
     """
     if isinstance(value, str):
         return _STRING_RULES[strings](value, place)
@@ -157,25 +158,29 @@ def _path_source(
     path: str | bytes, place: str, filename: str | None = None, content_type: str | None = None
 ) -> UploadSource:
     name = os.fsdecode(path)
-    absolute = os.path.realpath(name)
-    try:
-        status = os.stat(absolute)
-        if not stat.S_ISREG(status.st_mode):
-            raise _unusable(name, place, _kind_of(status.st_mode))
-        _opened(absolute).close()
-    except (OSError, ValueError) as error:
-        if isinstance(error, UnusableFileError):
-            raise
-        raise _unusable(name, place, getattr(error, "strerror", None) or str(error)) from error
+    absolute, size = _regular_file(name, place)
     shown = filename or os.path.basename(name)
     kind = content_type or content_types.by_name(shown) or content_types.by_file(absolute)
     return UploadSource(
         open=partial(_opened, absolute),
-        size=status.st_size,
+        size=size,
         filename=shown,
         content_type=kind or content_types.DEFAULT,
         identity=("path", absolute, shown, kind),
     )
+
+
+def _regular_file(name: str, place: str) -> tuple[str, int]:
+    """The real path and the size of a file that can be read now, so that a typo shows before anything is sent."""
+    try:
+        absolute = os.path.realpath(name)
+        status = os.stat(absolute)
+        if stat.S_ISREG(status.st_mode):
+            _opened(absolute).close()
+            return absolute, status.st_size
+    except (OSError, ValueError) as error:
+        raise _unusable(name, place, getattr(error, "strerror", None) or str(error)) from error
+    raise _unusable(name, place, _kind_of(status.st_mode))
 
 
 def _opened(path: str) -> BinaryIO:
@@ -277,11 +282,12 @@ def _seekable_source(stream: Any, original: Any) -> UploadSource:
 
 def _spooled_source(stream: Any) -> UploadSource:
     # Read once and kept: what was sent in a failed try cannot be had from the stream again.
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed together with the source
-    shutil.copyfileobj(stream, copy)
-    copy.seek(0)
-    source = _seekable_source(copy, stream)
-    weakref.finalize(source, copy.close)
+    with contextlib.ExitStack() as undo:
+        copy = undo.enter_context(tempfile.TemporaryFile())
+        shutil.copyfileobj(stream, copy)
+        copy.seek(0)
+        source = _seekable_source(copy, stream)
+        weakref.finalize(source, undo.pop_all().close)
     return source
 
 
