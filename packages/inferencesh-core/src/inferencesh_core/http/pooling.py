@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import socket
-import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -125,40 +123,6 @@ class _TLSPool(urllib3.HTTPSConnectionPool):
 def use_deadlines(manager: urllib3.PoolManager) -> None:
     """Make the pools of ``manager`` obey deadlines."""
     manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
-
-
-def ca_bundle(verify: bool | str) -> str | None:
-    """Give the bundle of authorities: the caller's, the environment's, or certifi's; ``None`` for no checks.
-
-    The variables are those requests and curl read.
-    """
-    if verify is False:
-        return None
-    if isinstance(verify, str):
-        return verify
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-        if path := os.environ.get(variable):
-            return path
-    import certifi  # noqa: PLC0415 - requests brings it; only https needs it
-
-    return certifi.where()
-
-
-def tls_context(verify: bool | str) -> ssl.SSLContext:
-    """Give a context that checks certificates as ``verify`` says.
-
-    Raises:
-        OSError: the bundle of authorities cannot be read.
-    """
-    bundle = ca_bundle(verify)
-    if bundle is None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    if os.path.isdir(bundle):
-        return ssl.create_default_context(capath=bundle)
-    return ssl.create_default_context(cafile=bundle)
 
 
 class PooledStream:

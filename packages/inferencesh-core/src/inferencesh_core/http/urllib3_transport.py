@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from .environment import proxy_for, tls_context
 from .messages import Response, origin_of
 from .pooling import (
     SEND_BLOCK_BYTES,
@@ -16,7 +16,6 @@ from .pooling import (
     as_transport_error,
     lower_case,
     opened_body,
-    tls_context,
     use_deadlines,
 )
 
@@ -87,21 +86,7 @@ class Urllib3Transport:
         options: dict[str, Any] = {"maxsize": self._config.pool_size, "blocksize": SEND_BLOCK_BYTES}
         if scheme == "https":
             options["ssl_context"] = tls_context(self._config.verify)
-        proxy = _proxy_for(scheme, authority)
+        proxy = proxy_for(scheme, authority)
         manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
         use_deadlines(manager)
         return manager
-
-
-def _proxy_for(scheme: str, authority: str) -> str | None:
-    """Give the proxy the environment names for an origin, ``None`` for a direct connection."""
-    named = any(name.lower().endswith("_proxy") for name in os.environ)
-    if not named and sys.platform not in {"darwin", "win32"}:
-        return None
-    # Heavy, and most programs have no proxy; on the other systems it asks the system's settings too.
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415
-
-    if proxy_bypass(authority):
-        return None
-    proxies = getproxies()
-    return proxies.get(scheme) or proxies.get("all")

@@ -1,0 +1,55 @@
+"""What the environment says about reaching a host: the proxy and the trusted authorities, for every transport."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+
+
+def proxy_for(scheme: str, authority: str) -> str | None:
+    """Give the proxy the environment names for an origin, ``None`` for a direct connection."""
+    named = any(name.lower().endswith("_proxy") for name in os.environ)
+    if not named and sys.platform not in {"darwin", "win32"}:
+        return None
+    # Heavy, and most programs have no proxy; on the other systems it asks the system's settings too.
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415
+
+    if proxy_bypass(authority):
+        return None
+    proxies = getproxies()
+    return proxies.get(scheme) or proxies.get("all")
+
+
+def ca_bundle(verify: bool | str) -> str | None:
+    """Give the bundle of authorities: the caller's, the environment's, or certifi's; ``None`` for no checks.
+
+    The variables are those requests and curl read.
+    """
+    if verify is False:
+        return None
+    if isinstance(verify, str):
+        return verify
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        if path := os.environ.get(variable):
+            return path
+    import certifi  # noqa: PLC0415 - requests brings it; only https needs it
+
+    return certifi.where()
+
+
+def tls_context(verify: bool | str) -> ssl.SSLContext:
+    """Give a context that checks certificates as ``verify`` says.
+
+    Raises:
+        OSError: the bundle of authorities cannot be read.
+    """
+    bundle = ca_bundle(verify)
+    if bundle is None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    if os.path.isdir(bundle):
+        return ssl.create_default_context(capath=bundle)
+    return ssl.create_default_context(cafile=bundle)
