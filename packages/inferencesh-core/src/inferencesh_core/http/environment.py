@@ -1,4 +1,4 @@
-"""What the environment says about reaching a host: the proxy and the trusted authorities, for every transport."""
+"""What the environment says about reaching a host: its proxy and the trusted authorities."""
 
 from __future__ import annotations
 
