@@ -12,8 +12,9 @@ from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
 
 from .errors import ConnectError, TransportError
+from .http.environment import tls_context
 from .http.messages import Request
-from .http.pooling import PooledStream, as_transport_error, tls_context, use_deadlines
+from .http.pooling import PooledStream, as_transport_error, use_deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
