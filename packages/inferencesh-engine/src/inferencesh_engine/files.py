@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-import mimetypes
 import re
 import secrets
 import time
@@ -14,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from inferencesh_core import content_types
 
 from .blobs import Blobs, Stored, too_large
 from .domain.files import FileRecord
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 1024 * 1024
 MAX_FILENAME_CHARS = 200
-DEFAULT_CONTENT_TYPE = "application/octet-stream"
 _CONTENT_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(\s*;[\x20-\x7e]*)?", re.ASCII)
 _UNSAFE_IN_FILENAMES = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -262,11 +262,10 @@ def _announced(wanted: Mapping[str, Any], category: str) -> FileRecord:
         raise Problem(
             422, "invalid_request", f"content_type {content_type!r} is not a media type: use type/subtype"
         )
-    guess = mimetypes.guess_type(filename, strict=False)[0]
     return FileRecord(
         id=secrets.token_hex(13),
         filename=filename,
-        content_type=content_type or guess or DEFAULT_CONTENT_TYPE,
+        content_type=content_type or content_types.by_name(filename) or content_types.DEFAULT,
         created_at=time.time(),
         size=_size(wanted.get("size")),
         public=bool(wanted.get("public")),

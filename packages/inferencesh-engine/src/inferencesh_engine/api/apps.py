@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..domain.jobs import Description, FunctionDescription, LoadFailure
-from ..domain.problems import Problem
 from ..domain.views import short_id
 from .lists import list_query
 from .pages import page_of
@@ -28,7 +27,7 @@ async def search(call: Call) -> Any:
 
 async def get(call: Call) -> Any:
     """An app by its id."""
-    return await _described(call, _by_id(call))
+    return await _described(call, call.engine.catalog.by_id(app_id=call.parameters["id"]))
 
 
 async def get_by_name(call: Call) -> Any:
@@ -39,25 +38,14 @@ async def get_by_name(call: Call) -> Any:
 
 async def get_version(call: Call) -> Any:
     """A version of an app; an engine has the one in the folder."""
-    app = _by_id(call)
     version = call.parameters["version"]
-    if version not in ("latest", app.version_id):
-        detail = f"{app.ref} has no version {version} here; its folder holds {app.version_id}"
-        raise Problem(404, "not_found", detail)
+    wanted = None if version == "latest" else version
+    app = call.engine.catalog.by_id(app_id=call.parameters["id"], version_id=wanted)
     return _version_dto(app, await call.engine.pool.describe(app))
 
 
 async def _described(call: Call, app: App) -> dict[str, Any]:
     return _app_dto(app, _version_dto(app, await call.engine.pool.describe(app)))
-
-
-def _by_id(call: Call) -> App:
-    apps = call.engine.catalog.apps()
-    for app in apps:
-        if app.app_id == call.parameters["id"]:
-            return app
-    known = ", ".join(f"{app.app_id} ({app.ref})" for app in apps) or "none"
-    raise Problem(404, "app_not_found", f"no app with id {call.parameters['id']}; there are: {known}")
 
 
 def _app_dto(app: App, version: Mapping[str, Any] | None) -> dict[str, Any]:
