@@ -82,7 +82,7 @@ def serving(site):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             with contextlib.suppress(OSError):
                 site.answer(self)
             self.close_connection = True
@@ -177,7 +177,7 @@ def test_content_that_changed_during_the_download_is_never_mixed(site):
 
 def test_a_later_process_continues_what_an_earlier_one_began(site):
     site.cuts = [1000]
-    with pytest.raises(DownloadError, match="cut|broke"):
+    with pytest.raises(DownloadError, match=r"cut|broke"):
         got(site, limits=FetchLimits(attempts=1))
     assert Path(got(site).path).read_bytes() == CONTENT
     assert site.asked("Range") == [None, "bytes=1000-"]
@@ -409,13 +409,11 @@ def test_a_url_that_is_gone_does_not_exist(site):
 
 def test_download_makes_the_folder_and_gives_the_path(site, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path = download(site.url + "/m/model.bin?x=1", "some/new/folder")
-    assert (
-        path
-        == f"some/new/folder/{hashlib.sha256(f'{site.url}/m/model.bin?x=1'.encode()).hexdigest()[:12]}/model.bin"
-    )
+    url = site.url + "/m/model.bin?x=1"
+    path = download(url, "some/new/folder")
+    assert path == f"some/new/folder/{hashlib.sha256(url.encode()).hexdigest()[:12]}/model.bin"
     assert Path(path).read_bytes() == CONTENT
-    assert download(site.url + "/m/model.bin?x=1", Path("some/new/folder")) == path
+    assert download(url, Path("some/new/folder")) == path
     assert site.asked("If-None-Match") == [None, '"one"']
 
 

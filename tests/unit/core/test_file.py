@@ -39,6 +39,13 @@ class Many(BaseModel):
     files: List[File]  # noqa: UP006
 
 
+class Sparse(BaseModel):
+    files: Optional[List[File]] = None  # noqa: UP006, UP045
+    holes: list[File | None] = []
+    asked: File | None
+    either: File | str = "x"
+
+
 @pytest.mark.parametrize(
     "make", [str, Path, lambda p: {"path": str(p)}, lambda p: {"uri": str(p)}, Path.as_uri]
 )
@@ -169,12 +176,25 @@ def test_a_field_keeps_the_very_object_it_is_given(note):
 
 @pytest.mark.parametrize("empty", ["", {}, None])
 def test_an_empty_value_is_an_error_where_a_file_is_required_and_none_where_it_is_not(empty):
-    with pytest.raises(ValidationError, match="file"):
+    with pytest.raises(ValidationError, match="a file is required here"):
         Strict(file=empty)
-    with pytest.raises(ValidationError, match="files"):
-        Many(files=[empty])
+    with pytest.raises(ValidationError, match=r"files\.1\n.*a file is required here"):
+        Many(files=["a.png", empty])
     assert Lenient(file=empty).file is None
     assert Lenient(file=empty).model_dump() == {"file": None}
+    assert Sparse(asked=empty, holes=[empty]).model_dump() == {
+        "files": None,
+        "holes": [None],
+        "asked": None,
+        "either": "x",
+    }
+    with pytest.raises(ValidationError, match="a file is required here"):
+        Sparse(asked=None, files=[empty])
+
+
+def test_an_empty_value_without_a_model_around_it_is_an_error():
+    with pytest.raises(ValidationError, match="a file is required here"):
+        TypeAdapter(File).validate_python("")
 
 
 @pytest.mark.parametrize(

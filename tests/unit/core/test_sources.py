@@ -134,8 +134,8 @@ def test_an_explicit_path_is_a_file_unless_strings_never_are(note, monkeypatch, 
 
 
 TEXTS = [
-    "note.txt", "folder/note.txt", ".", "..", "./", "/", "~", "/tmp", "./missing", "/no/such/file", "/help me",
-    "characterization", "responsibilities", "1234567890123456", "0123456789abcdef" * 2, "aGVsbG8gd29ybGQ=",
+    "note.txt", "folder/note.txt", ".", "..", "./", "/", "~", "/tmp", "./missing", "/no/such/file",
+    "/help me", "characterization", "responsibilities", "1234567890123456", "0123456789abcdef" * 2, "aGVsbG8gd29ybGQ=",
     "data: 5 rows", "data:", "http://h/x.png", "inf://files/x", "file:///etc/hostname", "a\0b", "/a\0b", "",
     "/" + "x" * 10_000, "~nobody-of-this-name/x", "//etc/hostname",
 ]  # fmt: skip
@@ -152,7 +152,7 @@ def test_text_stays_text(note, monkeypatch, text):
 
 def test_ten_thousand_generated_strings_cause_no_upload(note, monkeypatch):
     monkeypatch.chdir(note.parent)
-    generator = random.Random(0)  # noqa: S311
+    generator = random.Random(0)
     alphabets = [
         string.ascii_letters,
         string.digits,
@@ -196,7 +196,8 @@ def test_legacy_uploads_what_0_7_8_did(note, monkeypatch, text, data, content_ty
 
 @pytest.mark.parametrize(
     "text",
-    ["AAAAAAAAAAAA", "AAAAAAAAAAAAAAA", "AAAAAAAAAAAAA===", "AAAA=AAAAAAAAAAA", "AAAA-AAA_AAAAAAA", "characterization\n",
+    ["AAAAAAAAAAAA", "AAAAAAAAAAAAAAA", "AAAAAAAAAAAAA===", "AAAA=AAAAAAAAAAA", "AAAA-AAA_AAAAAAA",
+     "characterization\n",
      "aGVsbG8gd29ybGQ= ", " note.txt", "~/note.txt", "DATA:text/plain;base64,aGk=", "http://x/y", "x\0y"],
 )  # fmt: skip
 def test_legacy_leaves_alone_what_0_7_8_did(note, monkeypatch, text):

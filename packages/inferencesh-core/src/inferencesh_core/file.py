@@ -29,8 +29,9 @@ KEEP_FILES = "inferencesh_keep_files"
 class File:
     """A file: local, behind a URL, or inside a data URI.
 
-    An http(s) URL is downloaded when `path`, `size` or `exists()` first need the content. The copy stays in `get_cache_dir()`; each further `File` of that URL asks the server whether it has changed. A data
-    URI is written there in the same way. Other addresses (`inf://...`) are only passed on.
+    An http(s) URL is downloaded when `path`, `size` or `exists()` first need the content. The copy stays in
+    `get_cache_dir()`; each further `File` of that URL asks the server whether it has changed. A data URI is
+    written there in the same way. Other addresses (`inf://...`) are only passed on.
 
     Args:
         initializer: A path, a URL, a data URI, a mapping of the keyword arguments, or another `File`.
@@ -207,12 +208,9 @@ class File:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema  # noqa: PLC0415 - core does not depend on pydantic
+        from .file_field import field_schema  # noqa: PLC0415 - needs pydantic, which core does not
 
-        return core_schema.no_info_plain_validator_function(
-            _validated,
-            serialization=core_schema.plain_serializer_function_ser_schema(_serialised, info_arg=True),
-        )
+        return field_schema(handler)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, str]:
@@ -285,24 +283,3 @@ def _stored(uri: str, content: DataURI) -> str:
     entry = CacheEntry.of_data(uri, content_types.extension_of(content.media_type))
     entry.store(content.data)
     return str(entry.body)
-
-
-def _validated(value: Any) -> File:
-    """Give a field's value as a `File`; every way it can be wrong becomes a validation error of pydantic."""
-    from pydantic_core import PydanticUseDefault  # noqa: PLC0415 - pydantic is running when this is called
-
-    if value is None or value in ("", {}):
-        # "No file" the way forms send it: an optional field takes its default, a required one is missing.
-        raise PydanticUseDefault
-    if isinstance(value, File):
-        return value
-    try:
-        return File(value)
-    except TypeError as error:
-        raise ValueError(str(error)) from error
-
-
-def _serialised(value: Any, info: Any) -> Any:
-    if not isinstance(value, File) or (info.context or {}).get(KEEP_FILES):
-        return value
-    return value.to_dict()

@@ -171,7 +171,7 @@ def _path_source(
 
 
 def _regular_file(name: str, place: str) -> tuple[str, int]:
-    """The real path and the size of a file that can be read now, so that a typo shows before anything is sent."""
+    """Give real path and size of a file that can be read, so that a typo shows before anything is sent."""
     try:
         absolute = os.path.realpath(name)
         status = os.stat(absolute)
