@@ -58,9 +58,12 @@ class Acceptance:
         self._require(app)
         described = await self._description(app)
         if described is None:
+            function = function or app.manifest.default_function
             self._files.check_input(request.input.value, None)
         else:
-            self._check_values(request, app, described, function)
+            entry = _entry(app, described, function or described.default_function)
+            function = entry.name
+            self._check_values(request, app, described, entry)
         return Acceptable(_spec(request, app, function), app, described)
 
     def find_again(self, spec: TaskSpec) -> App | None:
@@ -98,9 +101,8 @@ class Acceptance:
         return described
 
     def _check_values(
-        self, request: RunRequest, app: App, described: Description, function: str | None
+        self, request: RunRequest, app: App, described: Description, entry: FunctionDescription
     ) -> None:
-        entry = _entry(app, described, function)
         self._files.check_input(request.input.value, entry.input_schema)
         self._check(app, f"function {entry.name}", entry.input_schema, request.input, "input")
         self._check(app, "setup", described.setup_schema, request.setup, "setup")
@@ -116,12 +118,11 @@ class Acceptance:
         known.check({} if given.value is None else given.value, name)
 
 
-def _entry(app: App, described: Description, function: str | None) -> FunctionDescription:
-    name = function or described.default_function
-    if name not in described.functions:
+def _entry(app: App, described: Description, function: str) -> FunctionDescription:
+    if function not in described.functions:
         known = ", ".join(sorted(described.functions))
-        raise Problem(404, "function_not_found", f"{app.ref} has no function {name!r}; it has {known}")
-    return described.functions[name]
+        raise Problem(404, "function_not_found", f"{app.ref} has no function {function!r}; it has {known}")
+    return described.functions[function]
 
 
 def _spec(request: RunRequest, app: App, function: str | None) -> TaskSpec:

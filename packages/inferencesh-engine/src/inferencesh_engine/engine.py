@@ -12,7 +12,7 @@ from .dispatch import Dispatch
 from .domain.problems import EngineStartError
 from .files import Files
 from .ledger import Ledger
-from .plugins import EngineHooks
+from .plugins import Hooks
 from .pool import Pool
 from .reports import Reports
 from .retention import Retention
@@ -56,7 +56,7 @@ class Engine:
 
     def __init__(self, config: EngineConfig, *, plugins: Sequence[object] = ()) -> None:
         self.config = config
-        self._hooks = EngineHooks(plugins)
+        self._hooks = Hooks(plugins)
 
     async def start(self) -> None:
         """Open the store, find the apps, and take up the tasks an earlier engine left unfinished.
@@ -77,7 +77,7 @@ class Engine:
 
     async def _start_parts(self) -> None:
         config = self.config
-        self.catalog = Catalog(config)
+        self.catalog = Catalog(config, self._hooks.app_sources(config))
         self.files = Files(config, self.store.files, lambda: self.base_url)
         await asyncio.to_thread(self.files.blobs.open)
         self._ledger = Ledger(config, self.store)
