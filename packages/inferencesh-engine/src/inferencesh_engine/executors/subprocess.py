@@ -164,7 +164,8 @@ class SubprocessWorker(asyncio.SubprocessProtocol):
     def _close(self) -> None:
         self._process.close()
         self._incoming.close()
-        self._outgoing.abort()
+        if not self._outgoing.is_closing():
+            self._outgoing.abort()
 
 
 class _Incoming(asyncio.Protocol):
