@@ -1,0 +1,63 @@
+"""`POST /apps/run` bodies."""
+
+import pytest
+from inferencesh_engine.domain.problems import Problem
+from inferencesh_engine.domain.requests import parse_run
+
+
+def test_what_the_published_client_sends_is_understood():
+    request = parse_run(
+        {
+            "app": "acme/upscale:run",
+            "input": None,
+            "function": None,
+            "session": None,
+            "infra": "private",
+            "workers": None,
+            "webhook": None,
+            "variant": "default",
+            "something_new": {"is": "ignored"},
+        }
+    )
+    assert request.app == "acme/upscale:run"
+    assert request.input.value is None
+    assert (request.infra, request.variant, request.function, request.workers) == (
+        "private",
+        "default",
+        None,
+        None,
+    )
+
+
+def test_times_are_read_with_any_offset():
+    assert (
+        parse_run({"app": "a", "run_at": "2026-03-01T09:00:00Z"}).run_at
+        == parse_run({"app": "a", "run_at": "2026-03-01T10:00:00+01:00"}).run_at
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "app"),
+        ({"app": ""}, "app"),
+        ({"app": 5}, "app"),
+        ({"app": "a\ud800"}, "app"),
+        ({"app": "a", "function": ["run"]}, "function"),
+        ({"app": "a", "workers": "w1"}, "workers"),
+        ({"app": "a", "workers": [1]}, "workers"),
+        ({"app": "a", "run_at": "tomorrow"}, "run_at"),
+        ({"app": "a", "webhook": 1}, "webhook"),
+        ({"app": "a", "input": {"x": float("inf")}}, "input"),
+    ],
+)
+def test_what_is_wrong_is_named(body, field):
+    with pytest.raises(Problem) as caught:
+        parse_run(body)
+    assert (caught.value.status, caught.value.extra["field"]) == (422, field)
+    assert field in caught.value.detail
+
+
+def test_sessions_are_refused_until_there_are_any():
+    with pytest.raises(Problem, match="session"):
+        parse_run({"app": "a", "session": "new"})
