@@ -85,7 +85,7 @@ class _Survey:
 
     def __init__(self, strings: UploadStrings, ask: AskSource | None) -> None:
         self.sources: list[UploadSource] = []
-        self._strings = strings
+        self._strings: UploadStrings = strings
         self._ask = ask
         self._indexes: dict[Hashable, int] = {}
         self._entered: set[int] = set()
