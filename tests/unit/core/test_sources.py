@@ -4,7 +4,7 @@ import io
 import os
 import random
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -250,3 +250,9 @@ def test_an_explicit_upload_takes_a_bare_name_and_base64(note, monkeypatch):
 def test_an_explicit_upload_of_anything_else_says_what_it_takes(data, complaint):
     with pytest.raises(UnusableFileError, match=complaint):
         upload_source(data)
+
+
+def test_a_source_under_another_name_still_has_its_content():
+    renamed = replace(source_of(Pipe(b"hello")), filename="other.bin")
+    gc.collect()
+    assert content_of(renamed) == b"hello"

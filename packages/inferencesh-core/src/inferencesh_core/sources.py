@@ -287,7 +287,8 @@ def _spooled_source(stream: Any) -> UploadSource:
         shutil.copyfileobj(stream, copy)
         copy.seek(0)
         source = _seekable_source(copy, stream)
-        weakref.finalize(source, undo.pop_all().close)
+        # Bound to the opener, which copies of the source made with other names share.
+        weakref.finalize(source.open, undo.pop_all().close)
     return source
 
 
