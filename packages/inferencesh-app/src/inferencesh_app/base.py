@@ -35,7 +35,7 @@ class OrderedSchemaModel(BaseModel):
     ) -> JsonSchemaValue:
         schema = handler(core_schema)
         body = handler.resolve_ref_schema(schema)
-        rank = {name: position for position, name in enumerate(cls._own_schema_names())}
+        rank = _places(cls)
         if "properties" in body:
             properties = body["properties"]
             body["properties"] = {name: properties[name] for name in _ranked(properties, rank)}
@@ -43,16 +43,14 @@ class OrderedSchemaModel(BaseModel):
             body["required"] = _ranked(body["required"], rank)
         return schema
 
-    @classmethod
-    def _own_schema_names(cls) -> list[str]:
-        own = [cls.model_fields[name] for name in _own_fields(cls)]
-        aliases = [alias for field in own for alias in (field.alias, field.serialization_alias) if alias]
-        return [*_own_fields(cls), *aliases]
 
-
-def _own_fields(model: type[BaseModel]) -> list[str]:
+def _places(model: type[BaseModel]) -> dict[str, int]:
+    """The place of each field that the class itself defines, under its name and its aliases."""
     # Annotations know the order of definition even for classes without source code: exec, create_model.
-    return [name for name in inspect.get_annotations(model) if name in model.model_fields]
+    own = [name for name in inspect.get_annotations(model) if name in model.model_fields]
+    fields = [(name, model.model_fields[name]) for name in own]
+    named = [(name, field.alias or name, field.serialization_alias or name) for name, field in fields]
+    return {name: place for place, names in enumerate(named) for name in names}
 
 
 def _ranked(names: Any, rank: Mapping[str, int]) -> list[str]:

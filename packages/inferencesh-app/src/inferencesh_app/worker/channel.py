@@ -40,6 +40,8 @@ class Channel:
                 self._writing = True
                 try:
                     self._drain()
+                except BrokenPipeError:
+                    self._waiting.clear()  # the engine is gone, and the lifeline is about to end this process
                 finally:
                     self._writing = False
 
