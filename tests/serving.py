@@ -74,7 +74,9 @@ def write_apps(folder: Path) -> Path:
     for name, code in APPS.items():
         (folder / name).mkdir(parents=True)
         secrets = "secrets:\n- key: NEEDY_KEY\n" if name == "needy" else ""
-        (folder / name / "inf.yml").write_text(f"name: {name}\nnamespace: test\ndescription: {name} app\n{secrets}")
+        (folder / name / "inf.yml").write_text(
+            f"name: {name}\nnamespace: test\ndescription: {name} app\n{secrets}"
+        )
         (folder / name / "inference.py").write_text(_HEAD + code)
     return folder
 

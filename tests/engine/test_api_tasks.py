@@ -179,7 +179,9 @@ def test_leaving_a_stream_leaves_the_task_running(api, gate):
         assert lines(response)[-1]["status"] == 10
 
 
-@pytest.mark.parametrize("headers", [{"Content-Type": "application/json", "Content-Length": "0"}, {}], ids=str)
+@pytest.mark.parametrize(
+    "headers", [{"Content-Type": "application/json", "Content-Length": "0"}, {}], ids=str
+)
 def test_cancelling_takes_no_body_and_tells_the_truth(api, gate, headers):
     task_id = start_gated(api, gate)
     with api.opened("GET", f"/tasks/{task_id}/stream", headers=LINES) as response:

@@ -1,0 +1,136 @@
+"""The server refuses strangers, takes only what it can hold, and describes itself (promises: your own machine)."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+from serving import serving
+
+from inferencesh_engine.api import Server
+from inferencesh_engine.config import EngineConfig
+from inferencesh_engine.endpoint import BackgroundEngine
+
+LIMIT = 1000
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("server"), max_body_bytes=LIMIT) as api:
+        yield api
+
+
+def test_health_needs_no_token(api):
+    answer = api.call("GET", "/health", headers={"Authorization": None})
+    assert (answer.status, answer.json["status"]) == (200, "ok")
+    assert api.call("HEAD", "/health", headers={"Authorization": None}).content == b""
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/tasks/x"), ("POST", "/apps/run"), ("GET", "/nothing"), ("GET", "/openapi.json")],
+)
+def test_everything_else_does_and_says_where_it_is(api, method, path):
+    answer = api.call(method, path, headers={"Authorization": "Bearer wrong"})
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    token_file = api.folder / "apps" / ".inferencesh" / "token"
+    assert str(token_file) in answer.json["detail"]
+    assert token_file.read_text() == api.token
+
+
+def test_the_state_is_for_its_owner_alone(api):
+    state = api.folder / "apps" / ".inferencesh"
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    for name in ("token", "url.key", "engine.json"):
+        assert not (state / name).exists() or stat.S_IMODE((state / name).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+    ],
+    ids=str,
+)
+def test_what_a_strangers_page_could_send_is_refused(api, headers, status):
+    answer = api.call("POST", "/apps/run", '{"app": "echo"}', headers=headers)
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_page_gets_no_leave_to_call_by_default(api):
+    answer = api.call(
+        "OPTIONS", "/apps/run", headers={"Origin": "http://localhost:3000", "Authorization": None}
+    )
+    assert answer.status == 403
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_one_byte_over_the_limit_is_refused(api, chunked):
+    def body(length):
+        text = b'{"limit": 1%s}' % (b" " * (length - 12))
+        assert len(text) == length
+        return iter([text[:5], text[5:]]) if chunked else text
+
+    headers = {"Content-Type": "application/json"}
+    assert api.call("POST", "/tasks/list", body(LIMIT), headers=headers).status == 200
+    assert api.call("POST", "/tasks/list", body(LIMIT + 1), headers=headers).status == 413
+
+
+def test_a_path_that_leads_nowhere_and_a_wrong_method_are_told_apart(api):
+    assert api.call("GET", "/nothing").status == 404
+    answer = api.call("PUT", "/tasks/x")
+    assert (answer.status, answer.headers["allow"]) == (405, "DELETE, GET")
+
+
+@pytest.mark.parametrize("path", ["/health", "/tasks/x", "/nothing"])
+def test_every_answer_says_that_keys_are_understood_and_is_not_cached(api, path):
+    headers = api.call("GET", path).headers
+    assert headers["accept-idempotency-key"] == "yes"
+    assert headers["cache-control"] == "no-store"
+
+
+def test_the_openapi_document_has_every_route(api):
+    document = api.call("GET", "/openapi.json", version=None).json
+    described = {(method, path) for path, methods in document["paths"].items() for method in methods}
+    served = {(route.method.lower(), route.path) for route in Server(None)._router.routes}
+    assert described == served
+    assert ("post", "/apps/run") in described
+    names = [
+        operation["operationId"] for methods in document["paths"].values() for operation in methods.values()
+    ]
+    assert len(set(names)) == len(names)
+
+
+def test_apps_are_listed_found_by_id_and_by_name_and_described(api):
+    listed = api.call("POST", "/apps/list", {"search": {"term": "ECHO"}}).json["items"]
+    assert [(app["namespace"], app["name"]) for app in listed] == [("test", "echo")]
+    by_id = api.call("GET", f"/apps/{listed[0]['id']}").json
+    assert by_id == api.call("GET", "/apps/test/echo").json
+    version = by_id["version"]
+    assert list(version["input_schema"]["properties"]) == ["text"]
+    assert version["functions"][version["default_function"]]["input_schema"] == version["input_schema"]
+    assert api.call("GET", f"/apps/{by_id['id']}/versions/{by_id['version_id']}").json == version
+    assert api.call("GET", f"/apps/{by_id['id']}/versions/nope").status == 404
+    assert api.call("GET", "/apps/nope").status == 404
+
+
+def test_requirements_are_shown_before_they_are_missed(api):
+    app = api.call("GET", "/apps/test/needy").json
+    assert [secret["key"] for secret in app["version"]["required_secrets"]] == ["NEEDY_KEY"]
+
+
+def test_a_token_given_is_the_token_and_a_token_kept_is_found_again(tmp_path):
+    folder = tmp_path / "apps"
+    folder.mkdir()
+    tokens = []
+    for given in ("mine", None):
+        engine = BackgroundEngine(EngineConfig(apps_dir=folder, token=given))
+        tokens.append(engine.token)
+        engine.stop()
+    assert tokens == ["mine", "mine"]

@@ -1,0 +1,159 @@
+"""`local:FOLDER` starts the engine of a folder, shares it, joins one that serves, and stops it at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import urlsplit
+
+import pytest
+from inferencesh_core.errors import ConfigurationError
+from serving import Api, write_apps
+
+from inferencesh_engine.endpoint import open_local
+from inferencesh_engine.presence import Presence, find_presence
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_apps(tmp_path / "apps")
+
+
+def alive(base_url):
+    with closing(HTTPConnection(urlsplit(base_url).netloc, timeout=5)) as connection:
+        try:
+            connection.request("GET", "/health")
+        except OSError:
+            return False
+        return connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize("address", ["https://api.inference.sh", "http://localhost:1", "locale:x", ""])
+def test_other_addresses_are_not_ours(address):
+    assert open_local(address) is None
+
+
+def test_clients_of_one_folder_share_an_engine_that_stops_with_the_last_of_them(folder, monkeypatch):
+    first = open_local(f"local:{folder}")
+    monkeypatch.chdir(folder.parent)
+    second = open_local("local:apps")
+    assert (first.base_url, first.token) == (second.base_url, second.token)
+    first.close()
+    first.close()
+    assert alive(second.base_url)
+    assert Api(second.base_url, second.token, folder).call("POST", "/apps/list", {}).status == 200
+    second.close()
+    assert not alive(second.base_url)
+    assert find_presence(folder / ".inferencesh") is None
+
+
+def test_an_engine_can_be_started_again_and_remembers_its_tasks(folder):
+    first = open_local(f"local:{folder}")
+    task_id = Api(first.base_url, first.token, folder).run("echo", {"text": "x"}, wait=True).json["id"]
+    first.close()
+    second = open_local(f"local:{folder}")
+    try:
+        assert (
+            Api(second.base_url, second.token, folder).call("GET", f"/tasks/{task_id}").json["status"] == 10
+        )
+    finally:
+        second.close()
+
+
+def test_two_folders_have_two_engines(tmp_path):
+    endpoints = [open_local(f"local:{write_apps(tmp_path / name)}") for name in ("one", "two")]
+    try:
+        assert len({endpoint.base_url for endpoint in endpoints}) == 2
+        assert len({endpoint.token for endpoint in endpoints}) == 2
+    finally:
+        for endpoint in endpoints:
+            endpoint.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("local:", "names no folder"),
+        ("local:{tmp}/missing", "does not exist"),
+        ("local:{tmp}/file", "is a file"),
+        ("local:{tmp}/empty", "inf.yml"),
+    ],
+)
+def test_a_folder_that_is_none_is_explained(tmp_path, address, says):
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    address = address.format(tmp=tmp_path)
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        open_local(address)
+    assert repr(address) in str(caught.value)
+
+
+PROGRAM = """
+import sys
+from inferencesh_engine.endpoint import open_local
+endpoint = open_local("local:" + sys.argv[1])
+print(endpoint.base_url, flush=True)
+sys.stdin.read()
+endpoint.close()
+"""
+
+
+def test_another_process_joins_the_engine_that_serves_and_leaves_it_running(folder):
+    ours = open_local(f"local:{folder}")
+    try:
+        command = [sys.executable, "-c", PROGRAM, str(folder)]
+        other = subprocess.run(command, input="", capture_output=True, text=True, timeout=60, check=True)
+        assert other.stdout.strip() == ours.base_url
+        assert alive(ours.base_url)
+    finally:
+        ours.close()
+
+
+def test_a_program_that_forgets_to_close_ends_all_the_same(folder):
+    program = PROGRAM.replace("endpoint.close()", "")
+    command = [sys.executable, "-c", program, str(folder)]
+    done = subprocess.run(command, input="", capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""
+    assert not alive(done.stdout.strip())
+
+
+def test_the_token_does_not_go_to_a_stranger_on_the_port_of_an_engine_that_died(folder):
+    seen = []
+
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append(dict(self.headers))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"data": {"status": "ok", "instance": "other"}}).encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Stranger)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        stale = Presence(f"http://127.0.0.1:{server.server_port}", os.getpid(), "dead")
+        stale.announce(folder / ".inferencesh")
+        endpoint = open_local(f"local:{folder}")
+        assert endpoint.base_url != stale.url
+        endpoint.close()
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert seen
+    assert all("Authorization" not in headers for headers in seen)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"url": "x"}', "\x00"])
+def test_a_damaged_announcement_is_no_announcement(tmp_path, content):
+    (tmp_path / "engine.json").write_text(content)
+    assert find_presence(tmp_path) is None

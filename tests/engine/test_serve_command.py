@@ -1,0 +1,99 @@
+"""`python -m inferencesh_engine serve` says what is needed, and stops when told."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+from serving import Api, write_apps
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "inferencesh_engine", *map(str, arguments)]
+
+
+def finished(*arguments):
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=60, check=False)
+
+
+@contextmanager
+def served(*arguments):
+    process = subprocess.Popen(
+        command("serve", *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        lines = []
+        while not lines or not lines[-1].startswith("Ctrl-C"):
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+            lines.append(line)
+        yield process, "".join(lines)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_apps(tmp_path / "apps")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_is_and_what_it_found_and_stops_cleanly(folder, number):
+    (folder / "broken").mkdir()
+    (folder / "broken" / "inf.yml").write_text("name: [")
+    with served(folder) as (process, said):
+        base_url = said.split()[3]
+        token_file = folder / ".inferencesh" / "token"
+        assert str(token_file) in said
+        assert token_file.read_text() not in said
+        assert "test/echo" in said
+        assert "broken" in said
+        api = Api(base_url, token_file.read_text(), folder)
+        assert api.run("echo", {"text": "x"}, wait=True).json["output"]["text"] == "x"
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=30)
+        assert (process.returncode, errors) == (0, "")
+        assert "stopping" in rest
+    assert not (folder / ".inferencesh" / "engine.json").exists()
+
+
+def test_the_state_can_be_kept_elsewhere_and_the_token_given(folder, tmp_path):
+    state = tmp_path / "state"
+    with served(folder, "--state", state, "--token", "mine") as (_, said):
+        assert str(state / "token") in said
+        assert Api(said.split()[3], "mine", folder).call("POST", "/apps/list", {}).status == 200
+    assert not (folder / ".inferencesh").exists()
+
+
+def test_a_port_in_use_is_one_clear_line(folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = finished("serve", folder, "--port", port)
+    assert done.returncode == 2
+    assert f"port {port}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["--port", "70000"], ["--port", "x"], ["--nonsense"]], ids=" ".join)
+def test_a_wrong_option_is_named(folder, arguments):
+    done = finished("serve", folder, *arguments)
+    assert done.returncode == 2
+    assert arguments[-1] in done.stderr
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path):
+    done = finished("serve", tmp_path / "missing")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert str(tmp_path / "missing") in done.stderr
+
+
+def test_help_is_enough():
+    text = finished("serve", "--help").stdout
+    assert "inf.yml" in text
+    assert "local:APPS_DIR" in text
+    assert "SIGTERM" in text
