@@ -32,7 +32,7 @@ class App(BaseApp):
             width, height = image.size
         self.logger.info("made a thumbnail of %d x %d pixels", width, height)
         meta = OutputMeta(outputs=[ImageMeta(width=width, height=height)])
-        return AppOutput(image=File(path=str(path)), width=width, height=height, output_meta=meta)
+        return AppOutput(image=File(path=str(path), filename="thumbnail.png"), width=width, height=height, output_meta=meta)
 
     async def unload(self) -> None:
         self.folder.cleanup()
