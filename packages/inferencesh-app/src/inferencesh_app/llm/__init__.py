@@ -1,7 +1,10 @@
 """What apps around language models share: their models, message building and streaming."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inferencesh_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .data_uris import file_to_base64_data_uri, image_to_base64_data_uri
@@ -30,45 +33,23 @@ if TYPE_CHECKING:
     from .tools import build_tools
     from .transformer import ResponseState, ResponseTransformer
 else:
-    _HOME = {
-        "BaseLLMInput": "models",
-        "BaseLLMOutput": "models",
-        "ContextMessage": "models",
-        "ContextMessageRole": "models",
-        "FileCapabilityMixin": "models",
-        "ImageCapabilityMixin": "models",
-        "ImagesMixin": "models",
-        "LLMInput": "models",
-        "LLMOutput": "models",
-        "LLMUsage": "models",
-        "LLMUsageMixin": "models",
-        "Message": "models",
-        "ReasoningCapabilityMixin": "models",
-        "ReasoningEffortEnum": "models",
-        "ReasoningMixin": "models",
-        "ResponseState": "transformer",
-        "ResponseTransformer": "transformer",
-        "StreamResponse": "streaming",
-        "ToolCallsMixin": "models",
-        "ToolsCapabilityMixin": "models",
-        "build_messages": "messages",
-        "build_openai_messages": "messages",
-        "build_tools": "tools",
-        "file_to_base64_data_uri": "data_uris",
-        "image_to_base64_data_uri": "data_uris",
-        "stream_generate": "streaming",
-        "timing_context": "timing",
-    }
-
-    def __getattr__(name: str) -> Any:
-        if name not in _HOME:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(f".{_HOME[name]}", __name__), name)
-        return value
-
-    def __dir__() -> list[str]:
-        return sorted(_HOME)
-
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            ".data_uris": "file_to_base64_data_uri image_to_base64_data_uri",
+            ".messages": "build_messages build_openai_messages",
+            ".models": (
+                "BaseLLMInput BaseLLMOutput ContextMessage ContextMessageRole FileCapabilityMixin "
+                "ImageCapabilityMixin ImagesMixin LLMInput LLMOutput LLMUsage LLMUsageMixin Message "
+                "ReasoningCapabilityMixin ReasoningEffortEnum ReasoningMixin ToolCallsMixin "
+                "ToolsCapabilityMixin"
+            ),
+            ".streaming": "StreamResponse stream_generate",
+            ".timing": "timing_context",
+            ".tools": "build_tools",
+            ".transformer": "ResponseState ResponseTransformer",
+        },
+    )
 
 __all__ = [
     "BaseLLMInput",
@@ -99,3 +80,7 @@ __all__ = [
     "stream_generate",
     "timing_context",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,7 +1,10 @@
 """Models of apps, under their old path; each name is imported when it is first used."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inferencesh_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from inferencesh_app.base import (
@@ -42,50 +45,23 @@ if TYPE_CHECKING:
         File,
     )
 else:
-    _HOME = {
-        "APIError": "inferencesh_core.errors",
-        "AudioMeta": "inferencesh_app.output_meta",
-        "BaseApp": "inferencesh_app.base",
-        "BaseAppInput": "inferencesh_app.base",
-        "BaseAppOutput": "inferencesh_app.base",
-        "BaseAppSetup": "inferencesh_app.base",
-        "ContextMessage": "inferencesh_app.llm",
-        "ContextMessageRole": "inferencesh_app.llm",
-        "File": "inferencesh_core.file",
-        "ImageMeta": "inferencesh_app.output_meta",
-        "LLMInput": "inferencesh_app.llm",
-        "LLMOutput": "inferencesh_app.llm",
-        "Message": "inferencesh_app.llm",
-        "MetaItem": "inferencesh_app.output_meta",
-        "MetaItemType": "inferencesh_app.output_meta",
-        "Metadata": "inferencesh_app.base",
-        "OutputMeta": "inferencesh_app.output_meta",
-        "RawMeta": "inferencesh_app.output_meta",
-        "RequirementError": "inferencesh_core.errors",
-        "RequirementsNotMetError": "inferencesh_core.errors",
-        "SetupAction": "inferencesh_core.errors",
-        "TextMeta": "inferencesh_app.output_meta",
-        "VideoMeta": "inferencesh_app.output_meta",
-        "VideoResolution": "inferencesh_app.output_meta",
-        "build_messages": "inferencesh_app.llm",
-        "stream_generate": "inferencesh_app.llm",
-        "timing_context": "inferencesh_app.llm",
-    }
-
-    # `models.llm` and the like need no import of their own where this package has been imported.
-    _MODULES = {"base", "errors", "file", "llm", "output_meta"}
-
-    def __getattr__(name: str) -> Any:
-        if name in _MODULES:
-            return import_module(f".{name}", __name__)
-        if name not in _HOME:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(_HOME[name]), name)
-        return value
-
-    def __dir__() -> list[str]:
-        return sorted({*_HOME, *_MODULES})
-
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "inferencesh_app.base": "BaseApp BaseAppInput BaseAppOutput BaseAppSetup Metadata",
+            "inferencesh_app.llm": (
+                "ContextMessage ContextMessageRole LLMInput LLMOutput Message build_messages "
+                "stream_generate timing_context"
+            ),
+            "inferencesh_app.output_meta": (
+                "AudioMeta ImageMeta MetaItem MetaItemType OutputMeta RawMeta TextMeta VideoMeta "
+                "VideoResolution"
+            ),
+            "inferencesh_core.errors": "APIError RequirementError RequirementsNotMetError SetupAction",
+            "inferencesh_core.file": "File",
+        },
+        submodules="base errors file llm output_meta",
+    )
 
 __all__ = [
     "APIError",
@@ -116,3 +92,7 @@ __all__ = [
     "stream_generate",
     "timing_context",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
