@@ -1,5 +1,6 @@
 """A worker process through its pipes: signatures, streams, logs, cancelling, failing, ending."""
 
+import json
 import os
 import select
 import signal
@@ -78,6 +79,13 @@ class Worker:
         assert self.until("unloaded")[-1] == protocol.unloaded()
         return self.process.wait(10)
 
+    def end(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+        self.answers.close()
+        self.close()
+
     def close(self):
         if self.to_worker is not None:
             os.close(self.to_worker)
@@ -85,24 +93,29 @@ class Worker:
 
 
 @pytest.fixture
-def worker_of(tmp_path):
-    """Starts workers of apps given as source; ends them."""
+def worker_in():
+    """Starts workers of app folders; ends them."""
     workers = []
 
-    def start(source, head=HEAD, **files):
-        files = {"inference.py": head + textwrap.dedent(source), **files}
-        for name, text in files.items():
-            (tmp_path / name).write_text(text)
-        workers.append(Worker(tmp_path, start_new_session=True))
+    def start(folder):
+        workers.append(Worker(folder, start_new_session=True))
         return workers[-1]
 
     yield start
     for worker in workers:
-        if worker.process.poll() is None:
-            os.killpg(worker.process.pid, signal.SIGKILL)
-        worker.process.communicate()
-        worker.answers.close()
-        worker.close()
+        worker.end()
+
+
+@pytest.fixture
+def worker_of(worker_in, tmp_path):
+    """Starts workers of apps given as source."""
+
+    def start(source, **files):
+        for name, text in {"inference.py": HEAD + textwrap.dedent(source), **files}.items():
+            (tmp_path / name).write_text(text)
+        return worker_in(tmp_path)
+
+    return start
 
 
 def text_of(message):
@@ -455,6 +468,59 @@ def test_large_inputs_and_outputs_pass_whole(worker_of):
     worker.ready()
     text = "é\u2028" * 2_000_000
     assert text_of(worker.answer("echo", {"text": text})) == text
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "apps"
+
+
+def result_of_example(worker, name, setup=None):
+    worker.ready(setup, worker_id="w")
+    example = json.loads((EXAMPLES / name / "input.json").read_text())
+    return worker.answer(None, example).get("output")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("echo", {"text": "hello"}),
+        ("text-template", {"text": "Dear Ada, welcome to London."}),
+        ("slow-stream", {"text": "word-1 word-2 word-3 word-4 word-5", "progress": 1.0}),
+        (
+            "setup-model",
+            {"text": "large says: hello", "model": "large", "setups": 1, "calls": 1, "worker_id": "w"},
+        ),
+        ("thumbnail", {"width": 8, "height": 4}),
+    ],
+)
+def test_an_example_app_answers_its_example_input(worker_in, name, expected):
+    output = result_of_example(worker_in(EXAMPLES / name), name, {"model": "large"})
+    assert expected.items() <= output.items()
+    if name == "thumbnail":
+        assert Path(output["image"]["path"]).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        ("not", None),
+        ("raise", "the app raised this on purpose"),
+        ("sys_exit", "run called sys.exit(7)"),
+        ("bad_output", "output of run is invalid: AppOutput: text: Input should be a valid string"),
+        ("no_output", "run returned nothing; return its output model"),
+        ("print_binary", None),
+        ("big_output", None),
+    ],
+)
+def test_each_mishap_is_reported_and_the_worker_lives_on(mishaps, how, error):
+    assert mishaps.answer(None, {"how": how}).get("error") == error
+
+
+@pytest.fixture(scope="module")
+def mishaps():
+    worker = Worker(EXAMPLES / "mishaps", start_new_session=True)
+    worker.ready()
+    yield worker
+    worker.end()
 
 
 DEADLY = """

@@ -1,5 +1,6 @@
 import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 from PIL import Image
 from pydantic import Field
@@ -27,12 +28,13 @@ class App(BaseApp):
     async def run(self, input_data: AppInput) -> AppOutput:
         with Image.open(input_data.image.path) as image:
             image.thumbnail((input_data.size, input_data.size))
-            path = Path(tempfile.mkstemp(suffix=".png", dir=self.folder.name)[1])
+            path = Path(self.folder.name, f"{uuid4().hex}.png")
             image.save(path)
             width, height = image.size
         self.logger.info("made a thumbnail of %d x %d pixels", width, height)
         meta = OutputMeta(outputs=[ImageMeta(width=width, height=height)])
-        return AppOutput(image=File(path=str(path), filename="thumbnail.png"), width=width, height=height, output_meta=meta)
+        file = File(path=str(path), filename="thumbnail.png")
+        return AppOutput(image=file, width=width, height=height, output_meta=meta)
 
     async def unload(self) -> None:
         self.folder.cleanup()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import BaseModel, Discriminator, Field, Tag, field_validator
 
 
 class MetaItemType(str, Enum):
@@ -35,6 +35,11 @@ class MetaItem(BaseModel):
     extra: dict[str, Any] | None = Field(
         default=None, description="App-specific key-value pairs for custom pricing factors"
     )
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def _type_as_text(cls, value: Any) -> Any:
+        return value.value if isinstance(value, MetaItemType) else value
 
 
 # Each kind narrows `type` to its own constant: items are told apart by it, in JSON and in the schema.

@@ -35,7 +35,8 @@ class CallFailed(Exception):  # noqa: N818 - it is an outcome, sent to the engin
 
     def __init__(self, kind: FailureKind, error: str, trace: str = "") -> None:
         super().__init__(error)
-        self.kind, self.error, self.trace = kind, one_line(error), trace
+        self.kind: FailureKind = kind
+        self.error, self.trace = one_line(error), trace
 
 
 def one_line(text: str) -> str:

@@ -124,8 +124,9 @@ class Host:
             output = await self._run(call, function, value, {**self._metadata, **message["metadata"]})
             return protocol.encode_output("result", call, output)
         except CallFailed as failed:
-            kind = "cancelled" if self._is_cancelled() else failed.kind
-            return protocol.encode(protocol.failed(call, failed.error, kind, failed.trace))
+            if self._is_cancelled():
+                failed.kind = "cancelled"
+            return protocol.encode(protocol.failed(call, failed.error, failed.kind, failed.trace))
 
     def _function(self, name: str | None) -> AppFunction:
         functions = self._loaded.functions
