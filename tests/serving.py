@@ -6,11 +6,14 @@ import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from inferencesh_engine.config import EngineConfig
 from inferencesh_engine.endpoint import BackgroundEngine
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _HEAD = "from inferencesh_app import BaseApp, BaseAppInput, BaseAppOutput, File\n"
 

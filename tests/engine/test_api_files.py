@@ -8,6 +8,7 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
+
 from serving import serving
 
 LIMIT = 3_000_000

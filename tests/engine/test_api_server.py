@@ -1,15 +1,15 @@
-"""The server refuses strangers, takes only what it can hold, and describes itself (promises: your own machine)."""
+"""The server refuses strangers, takes only what it can hold, and describes itself."""
 
 from __future__ import annotations
 
 import stat
 
 import pytest
-from serving import serving
 
 from inferencesh_engine.api import Server
 from inferencesh_engine.config import EngineConfig
 from inferencesh_engine.endpoint import BackgroundEngine
+from serving import serving
 
 LIMIT = 1000
 

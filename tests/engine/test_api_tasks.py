@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from serving import serving
 
 LINES = {"Accept": "application/x-ndjson"}
@@ -29,10 +30,10 @@ def start_gated(api, gate):
     return api.run("gated", {"gate": str(gate)}).json["id"]
 
 
-def next_line(response, wanted=lambda line: True):
+def next_line(response, wanted=None):
     while True:
         line = json.loads(response.readline())
-        if wanted(line):
+        if wanted is None or wanted(line):
             return line
 
 

@@ -1,4 +1,4 @@
-"""Pages of origins that the configuration lets in may call, as browser clients need it (wire protocol 1.2)."""
+"""Pages of origins that the configuration lets in may call, as browser clients need (wire protocol 1.2)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import aiohttp
-from serving import write_apps
 
 from inferencesh_engine.api import Server
 from inferencesh_engine.config import EngineConfig
 from inferencesh_engine.engine import Engine
+from serving import write_apps
 
 ORIGIN = "http://localhost:3000"
 
@@ -18,9 +18,12 @@ ORIGIN = "http://localhost:3000"
 @asynccontextmanager
 async def served(folder):
     config = EngineConfig(apps_dir=write_apps(folder / "apps"))
-    async with Engine(config) as engine, Server(engine, allow_origins=[ORIGIN]) as server:
-        async with aiohttp.ClientSession(engine.base_url) as session:
-            yield session, server.token
+    async with (
+        Engine(config) as engine,
+        Server(engine, allow_origins=[ORIGIN]) as server,
+        aiohttp.ClientSession(engine.base_url) as session,
+    ):
+        yield session, server.token
 
 
 def test_an_allowed_page_asks_first_and_then_reads_the_answer(tmp_path):

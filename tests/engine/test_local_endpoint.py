@@ -13,11 +13,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import urlsplit
 
 import pytest
-from inferencesh_core.errors import ConfigurationError
-from serving import Api, write_apps
 
+from inferencesh_core.errors import ConfigurationError
 from inferencesh_engine.endpoint import open_local
 from inferencesh_engine.presence import Presence, find_presence
+from serving import Api, write_apps
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
+
 from serving import Api, write_apps
 
 

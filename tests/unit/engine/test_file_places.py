@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferencesh_engine.file_places import file_places, with_replaced
+from inferencesh_engine.file_places import file_places, may_hold_files, with_replaced
 
 FILE = {"type": "string", "format": "file"}
 URL = "https://files.example/a.png"
@@ -121,3 +121,26 @@ def test_every_place_found_is_in_the_value(value, schema):
         for step in place.pointer:
             at = at[step]
         assert at == place.value
+
+
+@given(JSON, SCHEMAS)
+def test_where_a_schema_can_hold_no_files_none_are_found(value, schema):
+    assert may_hold_files(schema) or not file_places(value, schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        (within("a", {"type": "string"}), False),
+        (within("a", {"type": "array", "items": {"enum": [1]}}), False),
+        ({"$ref": "#/$defs/A", "$defs": {"A": within("a", {"$ref": "#/$defs/A"})}}, False),
+        ({"$ref": "#/$defs/A", "$defs": {"A": within("a", FILE)}}, True),
+        (within("a", {"title": "Anything"}), True),
+        (within("a", {"type": "object"}), True),
+        (within("a", {"type": "array"}), True),
+        ({**within("a", {"type": "string"}), "additionalProperties": True}, True),
+        ({}, True),
+    ],
+)
+def test_a_schema_says_whether_files_can_be_in_it(schema, expected):
+    assert may_hold_files(schema) is expected

@@ -1,4 +1,4 @@
-"""The gate refuses what a page in the user's browser, or a stranger, could send (promises: a server on your machine)."""
+"""The gate refuses what a page in the user's browser, or a stranger, could send."""
 
 from __future__ import annotations
 

@@ -11,6 +11,8 @@ Schema: TypeAlias = Mapping[str, Any]
 
 FILE_KEYS = frozenset({"uri", "path", "content_type", "size", "filename"})
 _MAX_DEPTH = 200
+_IGNORED: Schema = {"type": "null"}
+_CHOOSING = frozenset({"$ref", "anyOf", "oneOf", "allOf"})
 _DESCRIBING = frozenset({"type", "properties", "items", "prefixItems", "enum", "const", "format"})
 
 
@@ -36,6 +38,11 @@ def file_places(value: Any, schema: Schema | None) -> list[Place]:
     """Every file in the value. Without a schema, objects shaped like files and `file:` addresses count."""
     root = schema or {}
     return list(_found(value, _alternatives(root, root), root, ()))
+
+
+def may_hold_files(schema: Schema) -> bool:
+    """Whether `file_places` can find anything in values of this schema. What it says nothing about may."""
+    return _may_hold(schema, schema, set())
 
 
 def with_replaced(value: Any, replacements: Mapping[Pointer, Any]) -> Any:
@@ -85,13 +92,39 @@ def is_file_address(text: str) -> bool:
 
 
 def _members(schemas: list[Schema], key: str, root: Schema) -> list[Schema]:
+    """What is known of a member. One that is not mentioned where no others are let in is ignored there."""
     found: list[Schema] = []
     for schema in schemas:
-        rest = schema.get("additionalProperties")
-        member = schema.get("properties", {}).get(key, rest if isinstance(rest, dict) else None)
-        if member is not None:
+        members = schema.get("properties", {})
+        rest = schema.get("additionalProperties", _IGNORED if members else None)
+        member = members.get(key, rest)
+        if isinstance(member, dict):
             found += _alternatives(member, root)
     return found
+
+
+def _may_hold(schema: Schema, root: Schema, seen: set[int]) -> bool:
+    for option in _alternatives(schema, root):
+        if id(option) in seen:
+            continue
+        seen.add(id(option))
+        if option.get("format") == "file" or not (_DESCRIBING | _CHOOSING) & option.keys():
+            return True
+        if any(_may_hold(inner, root, seen) for inner in _inner(option)):
+            return True
+    return False
+
+
+def _inner(schema: Schema) -> Iterator[Schema]:
+    """The schemas of what a value consists of; `{}` for members and items that are not described."""
+    yield from schema.get("properties", {}).values()
+    yield from schema.get("prefixItems", ())
+    kind = schema.get("type")
+    rest = schema.get("additionalProperties", kind == "object" and "properties" not in schema)
+    items = schema.get("items", kind == "array")
+    for open_or_schema in (rest, items):
+        if open_or_schema is not False:
+            yield {} if open_or_schema is True else open_or_schema
 
 
 def _items(schemas: list[Schema], index: int, root: Schema) -> list[Schema]:
@@ -106,7 +139,9 @@ def _items(schemas: list[Schema], index: int, root: Schema) -> list[Schema]:
 
 def _alternatives(schema: Schema, root: Schema, seen: frozenset[str] = frozenset()) -> list[Schema]:
     """The schema and all it may stand for: references followed, choices opened."""
-    found = [schema]
+    if not isinstance(schema, dict):  # true and false are schemas too
+        return [{}]
+    found: list[Schema] = [schema]
     reference = schema.get("$ref")
     if isinstance(reference, str) and reference not in seen:
         found += _alternatives(_referenced(reference, root), root, seen | {reference})

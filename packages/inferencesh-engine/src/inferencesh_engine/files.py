@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import hashlib
-import re
-import secrets
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,28 +11,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from inferencesh_core import content_types
-
+from .announced_files import announced, id_of, is_same_wish
 from .blobs import Blobs, Stored, too_large
-from .domain.files import FileRecord
 from .domain.idempotency import mismatch
 from .domain.problems import Problem, not_found
 from .domain.views import rfc3339, short_id
-from .file_places import Place, file_places, is_file_address, with_replaced
+from .file_places import Place, file_places, may_hold_files, with_replaced
+from .input_files import check_input
 from .signing import NEVER, Purpose, UrlSigner, kept_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from .config import EngineConfig
+    from .domain.files import FileRecord
     from .domain.idempotency import Idempotency
     from .domain.listing import ListQuery, Page
     from .file_places import Schema
 
 BATCH_BYTES = 1024 * 1024
-MAX_FILENAME_CHARS = 200
-_CONTENT_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(\s*;[\x20-\x7e]*)?", re.ASCII)
-_UNSAFE_IN_FILENAMES = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -87,6 +81,7 @@ class Files:
         self._config = config
         self._records = records
         self._base_url = base_url
+        self._searched: dict[int, tuple[Schema, bool]] = {}
 
     @cached_property
     def signer(self) -> UrlSigner:
@@ -102,16 +97,16 @@ class Files:
         position: int = 0,
     ) -> Announcement:
         """Make a pending file, or find the one that the same request made before at this position."""
-        record = _announced(wanted, category)
+        record = announced(wanted, category)
         if record.size is not None and record.size > self.blobs.max_bytes:
             raise too_large(self.blobs.max_bytes)
         known = None
         if once is not None:
-            record = replace(record, id=_id_of(once, position))
+            record = replace(record, id=id_of(once, position))
             known = await self._records.get(record.id)
         if known is None:
             await self._records.insert(record)
-        elif once is not None and not _is_same_wish(known, record):
+        elif once is not None and not is_same_wish(known, record):
             raise mismatch(once.key)
         file = {**self.dto(known or record), "upload_url": self._upload_url(record)}
         return Announcement(file, replayed=known is not None)
@@ -149,12 +144,13 @@ class Files:
 
     def check_input(self, value: Any, schema: Schema | None = None) -> None:
         """Refuse, by a 422 problem that says where, input that names a file of the engine's own machine."""
-        for place in file_places(value, schema):
-            for address in _addresses(place):
-                _refuse_local(place, address)
+        if self._may_hold_files(schema):
+            check_input(value, schema)
 
     async def for_worker(self, value: Any, schema: Schema | None) -> Any:
         """The input with each file of this engine as an object with its local `path`."""
+        if not self._may_hold_files(schema):
+            return value
         replacements = {}
         for place in file_places(value, schema):
             address = place.value if isinstance(place.value, str) else place.value.get("uri")
@@ -176,7 +172,8 @@ class Files:
 
     def has_files(self, output: Any, schema: Schema | None = None) -> bool:
         """Whether `store_outputs` would have anything to store."""
-        return any(place.value.get("path") for place in _output_files(output, schema))
+        places = _output_files(output, schema) if self._may_hold_files(schema) else ()
+        return any(place.value.get("path") for place in places)
 
     def dto(self, record: FileRecord) -> dict[str, Any]:
         """The record as a `FileDTO`."""
@@ -203,6 +200,16 @@ class Files:
             "rating": "unrated",
             "metadata": None,
         }
+
+    def _may_hold_files(self, schema: Schema | None) -> bool:
+        """Most apps take and give no files; their values need not be searched, task after task."""
+        if schema is None:
+            return True
+        known = self._searched.get(id(schema))
+        if known is None:
+            # The schema is kept beside the answer, so that its id stays its own.
+            known = self._searched[id(schema)] = (schema, may_hold_files(schema))
+        return known[1]
 
     async def _record(self, file_id: str) -> FileRecord:
         record = await self._records.get(file_id)
@@ -244,7 +251,7 @@ class Files:
         if not file.get("path") or self.signer.readable_file(uri):
             return str(uri)
         source = _existing(task_id, place)
-        record = _announced({"filename": source.name, **_given(file)}, "")
+        record = announced({"filename": source.name, **_given(file)}, "")
         try:
             with _full_disk_is_a_problem():
                 stored = await asyncio.to_thread(self.blobs.put_file, record.id, source)
@@ -255,82 +262,8 @@ class Files:
         return self._address(await self._keep(record, stored))
 
 
-def _announced(wanted: Mapping[str, Any], category: str) -> FileRecord:
-    filename = _clean_filename(_text(wanted, "filename") or Path(_text(wanted, "path")).name)
-    content_type = _text(wanted, "content_type")
-    if content_type and not _CONTENT_TYPE.fullmatch(content_type):
-        raise Problem(
-            422, "invalid_request", f"content_type {content_type!r} is not a media type: use type/subtype"
-        )
-    return FileRecord(
-        id=secrets.token_hex(13),
-        filename=filename,
-        content_type=content_type or content_types.by_name(filename) or content_types.DEFAULT,
-        created_at=time.time(),
-        size=_size(wanted.get("size")),
-        public=bool(wanted.get("public")),
-        category=category,
-        path=_text(wanted, "path"),
-    )
-
-
-def _id_of(once: Idempotency, position: int) -> str:
-    """One key and position, one id: repeating a request finds the files it made."""
-    return hashlib.sha256(f"{once.scope}\n{once.key}\n{position}".encode()).hexdigest()[:26]
-
-
-def _is_same_wish(known: FileRecord, wanted: FileRecord) -> bool:
-    fields = ("filename", "content_type", "category", "path", "public")
-    same_size = known.state == "stored" or known.size == wanted.size
-    return same_size and all(getattr(known, name) == getattr(wanted, name) for name in fields)
-
-
-def _text(wanted: Mapping[str, Any], name: str) -> str:
-    value = wanted.get(name)
-    if value is not None and not isinstance(value, str):
-        raise Problem(422, "invalid_request", f"{name} of a file must be a text or null, not {value!r}")
-    return value or ""
-
-
-def _size(value: Any) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        raise Problem(422, "invalid_request", f"size of a file must be a number of bytes, not {value!r}")
-    return int(value)
-
-
-def _clean_filename(filename: str) -> str:
-    """The last part of the name, without control characters; `file` when nothing is left."""
-    name = _UNSAFE_IN_FILENAMES.sub("", filename).replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return name[-MAX_FILENAME_CHARS:] if name.strip(". ") else "file"
-
-
 def _given(file: Mapping[str, Any]) -> dict[str, Any]:
     return {name: file[name] for name in ("filename", "content_type") if file.get(name)}
-
-
-def _addresses(place: Place) -> Iterator[str]:
-    """What a caller's file says it is to be read from; a `path` counts as a `file:` address."""
-    if isinstance(place.value, str):
-        yield place.value
-        return
-    if place.value.get("path"):
-        yield f"file:{place.value['path']}"
-    if place.value.get("uri"):
-        yield str(place.value["uri"])
-
-
-def _refuse_local(place: Place, address: str) -> None:
-    scheme = address.partition(":")[0].lower()
-    if scheme == "file" and (isinstance(place.value, dict) or place.certain or is_file_address(address)):
-        detail = (
-            f"input{place} names a file on the engine's machine; upload it with POST /files and pass its uri"
-        )
-        raise Problem(422, "local_file_refused", detail, field=str(place))
-    if place.certain and address and scheme not in ("http", "https", "data"):
-        detail = f"input{place} must be a file's uri (http, https or data), not {address[:100]!r}"
-        raise Problem(422, "invalid_file", detail, field=str(place))
 
 
 def _output_files(output: Any, schema: Schema | None) -> list[Place]:

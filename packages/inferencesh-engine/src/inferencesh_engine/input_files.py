@@ -1,0 +1,43 @@
+"""Callers hand files to tasks by address; they may not name files of the engine's own machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .domain.problems import Problem
+from .file_places import Place, file_places, is_file_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .file_places import Schema
+
+
+def check_input(value: Any, schema: Schema | None) -> None:
+    """Refuse, by a 422 problem that says where, input that names a local file or no address at all."""
+    for place in file_places(value, schema):
+        for address in _addresses(place):
+            _refuse_local(place, address)
+
+
+def _addresses(place: Place) -> Iterator[str]:
+    """What a caller's file says it is to be read from; a `path` counts as a `file:` address."""
+    if isinstance(place.value, str):
+        yield place.value
+        return
+    if place.value.get("path"):
+        yield f"file:{place.value['path']}"
+    if place.value.get("uri"):
+        yield str(place.value["uri"])
+
+
+def _refuse_local(place: Place, address: str) -> None:
+    scheme = address.partition(":")[0].lower()
+    if scheme == "file" and (isinstance(place.value, dict) or place.certain or is_file_address(address)):
+        detail = (
+            f"input{place} names a file on the engine's machine; upload it with POST /files and pass its uri"
+        )
+        raise Problem(422, "local_file_refused", detail, field=str(place))
+    if place.certain and address and scheme not in ("http", "https", "data"):
+        detail = f"input{place} must be a file's uri (http, https or data), not {address[:100]!r}"
+        raise Problem(422, "invalid_file", detail, field=str(place))
