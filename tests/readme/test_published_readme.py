@@ -62,7 +62,11 @@ def scope(engine, monkeypatch):
     """The names a block finds: what a reader of the README has at that point."""
     monkeypatch.setenv("INFERENCE_BASE_URL", engine.base_url)
     with inference(api_key="your-api-key") as client:
-        yield {"client": client, "TaskStatus": TaskStatus, "params": {"app": "your-app", "input": {"prompt": "hi"}}}
+        yield {
+            "client": client,
+            "TaskStatus": TaskStatus,
+            "params": {"app": "your-app", "input": {"prompt": "hi"}},
+        }
 
 
 def execute(name: str, scope: dict, *replacements: tuple[str, str]) -> dict:
