@@ -11,7 +11,7 @@ import time
 
 from .protocol import EXIT_ENGINE_GONE
 
-UNLOAD_SECONDS = 1.0
+UNLOAD_SECONDS = 0.8
 
 _PR_SET_PDEATHSIG = 1
 
@@ -19,18 +19,30 @@ _PR_SET_PDEATHSIG = 1
 def die_with_engine(fd: int) -> None:
     """End this process soon after the other end of the pipe `fd` closes, whatever the app is doing.
 
-    The app has `UNLOAD_SECONDS` to unload, unless the engine was killed: then Linux kills the worker at once.
-    It does so when the *thread* that started the worker ends, so start workers from one that lives as long.
+    The app has `UNLOAD_SECONDS` to unload; then the worker and the processes it started are killed. Linux
+    sees to it even when the app lets no other Python code run: by a signal that comes when the *thread* that
+    started the worker ends. So start workers from one that lives as long as they shall.
     """
-    _kill_with_parent()
+    if sys.platform == "linux":
+        _alarm_at_death_of_parent()
     threading.Thread(target=_watch, args=(fd,), name="lifeline", daemon=True).start()
 
 
-def _kill_with_parent() -> None:
-    if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415 - only Linux has the call
+def _alarm_at_death_of_parent() -> None:
+    """Have SIGALRM end this process one second after its parent's death.
 
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    To be killed at once would be simpler, but would leave the app's own child processes behind: the thread
+    that watches the pipe must have its turn first. Should extension code hold the interpreter, only C can
+    act, so the signal handler is the C function `alarm`, which takes the number of the signal (SIGHUP is 1)
+    for seconds.
+    """
+    import ctypes  # noqa: PLC0415 - only Linux has the call
+
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+    libc.signal.restype = ctypes.c_void_p
+    libc.signal(signal.SIGHUP, ctypes.cast(libc.alarm, ctypes.c_void_p))
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGHUP, 0, 0, 0)
 
 
 def _watch(fd: int) -> None:
