@@ -68,10 +68,12 @@ class Follower:
         self._config = config
         self._view = view
         self._options = options
-        self._from_start = from_start
+        if from_start:
+            view.seq = 0
         self._deadline: float | None = None
         self._path = f"/tasks/{quote(view.task_id, safe='')}"
         self._silent_connections = 0
+        self._fruitless_connections = 0
         self._failures: list[str] = []
 
     def updates(self) -> Feed[Task, Task]:
@@ -94,9 +96,7 @@ class Follower:
             if self._view.is_finished():
                 break
             if not self._options.auto_reconnect:
-                raise StreamError(
-                    f"the stream of task {self._view.task_id} ended before the task"
-                ) from trouble
+                raise self._reason_to_stop(trouble)
             yield from self._reconcile(trouble)
         return completed(self._view.task or {})
 
@@ -104,8 +104,17 @@ class Follower:
         """Emit what one connection tells; give what ended it early, ``None`` for a plain end."""
         try:
             stream = yield from self._open()
+        except (TransportError, APIError) as error:
+            yield from self._time_left()
+            return error
+        trouble = yield from self._hear_out(stream)
+        # At once, not when the flow ends: a task may take days, and each cut would cost a connection.
+        yield from close_stream(stream)
+        return trouble
+
+    def _hear_out(self, stream: OpenedStream) -> Feed[Task, Exception | None]:
+        try:
             yield from self._read_all(stream)
-            yield from close_stream(stream)
         except LineTooLongError as error:
             raise StreamError(f"task {self._view.task_id}: {error}") from error
         except (TransportError, APIError) as error:
@@ -115,8 +124,8 @@ class Follower:
 
     def _open(self) -> Flow[OpenedStream]:
         headers = {"Accept": "application/x-ndjson", "Cache-Control": "no-cache"}
-        if self._view.seq is not None or self._from_start:
-            headers["Last-Event-ID"] = str(self._view.seq or 0)
+        if self._view.seq is not None:
+            headers["Last-Event-ID"] = str(self._view.seq)
         return (yield from self._api.open(f"{self._path}/stream", headers, (yield from self._time_left())))
 
     def _read_all(self, stream: OpenedStream) -> Feed[Task, None]:
@@ -137,10 +146,9 @@ class Follower:
 
     def _read(self, stream: OpenedStream, heard: float) -> Flow[bytes]:
         """Give the next bytes. Only whole lines count as life, so a server that trickles is silent too."""
-        until = heard + self._config.idle_seconds
-        if self._deadline is not None:
-            until = min(until, self._deadline)
-        return (yield from read(stream, max(0.001, until - (yield from now()))))
+        patience = max(0.001, heard + self._config.idle_seconds - (yield from now()))
+        left = yield from self._time_left()
+        return (yield from read(stream, patience if left is None else min(patience, left)))
 
     def _take(self, line: object) -> Feed[Task, None]:
         self._silent_connections = 0
@@ -151,6 +159,7 @@ class Follower:
             yield from self._ask()
             task = self._view.accept(line) or self._view.task
         if task is not None:
+            self._fruitless_connections = 0
             yield from emit(task)
 
     def _say_goodbye(self, stream: OpenedStream) -> Flow[None]:
@@ -163,7 +172,9 @@ class Follower:
     def _reconcile(self, trouble: Exception | None) -> Feed[Task, None]:
         """After a connection that did not tell the end: ask for it, and pause before the next one."""
         self._silent_connections += 1
-        if self._view.seq is None or self._silent_connections > 1:
+        self._fruitless_connections += 1
+        # Numbered events come again by the next stream, all of them; only one that brought none is doubted.
+        if self._view.seq is None or self._fruitless_connections > 1:
             try:
                 task = yield from self._ask()
             except (TransportError, APIError) as error:
@@ -175,6 +186,13 @@ class Follower:
                     yield from emit(task)
         if not self._view.is_finished():
             yield from self._pause()
+
+    def _reason_to_stop(self, trouble: Exception | None) -> Exception:
+        if isinstance(trouble, APIError):
+            return trouble
+        error = StreamError(f"the stream of task {self._view.task_id} ended before the task")
+        error.__cause__ = trouble
+        return error
 
     def _ask(self) -> Flow[Task | None]:
         """Look the task up; give it when that is news."""

@@ -22,7 +22,7 @@ class TaskView:
     def __init__(self, task_id: str, known: Task | None = None) -> None:
         self.task_id = task_id
         self.task = known
-        self.seq: int | None = known.get("seq") if known else None
+        self.seq: int | None = _seq_in(known) if known else None
 
     def is_finished(self) -> bool:
         """Whether the task has reached its final state."""
@@ -39,19 +39,24 @@ class TaskView:
         data, fields = _content_of(line)
         if data is None or self.is_finished():
             return None
-        seq = line.get("seq", data.get("seq"))
-        if seq is not None:
-            if self.seq is not None and seq <= self.seq:
-                return None
-            self.seq = seq
+        seq = _seq_in(line, data)
+        if seq is not None and self.seq is not None and seq <= self.seq:
+            return None
         if fields is not None:
             if self.task is None:
                 raise LookupError(f"changed fields of task {self.task_id}, of which nothing is known")
             data = {**self.task, **{name: data[name] for name in fields if name in data}}
-        elif seq is None and data == self.task:
-            return None
-        self.task = data
-        return data
+            if seq is not None:
+                data["seq"] = seq
+        is_news = not self._is_known(data, seq)
+        self._keep(data, seq)
+        return data if is_news else None
+
+    def _is_known(self, data: Task, seq: int | None) -> bool:
+        if seq is None:
+            return data == self.task
+        # The first numbered event may tell what a look from outside, which has no number, told before.
+        return self.seq is None and {**data, "seq": None} == {**(self.task or {}), "seq": None}
 
     def reconcile(self, task: Task) -> Task | None:
         """Take in what a GET said; give the task when that is news.
@@ -63,20 +68,34 @@ class TaskView:
             return None
         if self.is_finished() or task == self.task:
             return None
-        self.task = task
+        self._keep(task, _seq_in(task))
         return task
+
+    def _keep(self, task: Task, seq: int | None) -> None:
+        self.task = task
+        if seq is not None:
+            self.seq = seq
 
 
 def _content_of(line: Any) -> tuple[Task | None, list[str] | None]:
     """Give the task in a line, and the names of the fields that count when it is not whole."""
-    if not isinstance(line, dict) or line.get("type") == "heartbeat":
+    if not isinstance(line, dict):
         return None, None
-    if "data" not in line or "id" in line:
-        return (line, None) if "status" in line else (None, None)
-    data, fields = line["data"], line.get("fields")
+    if "id" in line and "status" in line:
+        return line, None
+    data, fields = line.get("data"), line.get("fields")
     if not isinstance(data, dict) or line.get("event") == "delta":
         return None, None
-    return data, fields if isinstance(fields, list) else None
+    if isinstance(fields, list):
+        return data, [name for name in fields if isinstance(name, str)]
+    if "status" not in data:
+        return None, None
+    return data, None if "id" in data else list(data)
+
+
+def _seq_in(*places: dict[str, Any]) -> int | None:
+    """Give the number of an event, ``None`` where the server does not count."""
+    return next((seq for place in places if type(seq := place.get("seq")) is int), None)
 
 
 def completed(task: Task) -> Task:
