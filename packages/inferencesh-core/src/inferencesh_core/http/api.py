@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 from urllib.parse import urljoin
 
 from ..errors import APIError, InferenceError, TransportError
-from ..flow.effects import OpenedStream, open_stream, read, send
+from ..flow.effects import OpenedStream, close_stream, now, open_stream, read, send
 from ..json_codec import dumps, loads
 from ..plugins.specs import AttemptInfo, CallInfo
 from .bodies import unwrap
 from .messages import Request, Response, origin_of
-from .retry import SAFE_METHODS, RetryBudget
+from .retry import RETRIED_STATUSES, SAFE_METHODS, RetryBudget
 from .tries import Tries, problem_of
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Api:
         request: Request,
         path: str,
         exchange: Callable[[Request], Flow[Response]],
-        may_repeat: Callable[[], Flow[bool]],
+        may_repeat: Callable[[float | None], Flow[bool]],
         seconds: float | None,
     ) -> Flow[Response]:
         info = CallInfo(request.method, path)
@@ -160,7 +160,10 @@ class Api:
         return self._hooks.watch_attempt(AttemptInfo(info, number))
 
     def _error(self, response: Response, failures: list[str]) -> Exception:
-        error = self._hooks.error(problem_of(response))
+        problem = problem_of(response)
+        error = self._hooks.error(problem)
+        if problem.retry_after is not None:
+            error.args = (f"{error.args[0] if error.args else ''} (try again in {problem.retry_after:g} s)",)
         if isinstance(error, InferenceError) and len(failures) > 1:
             error.attempts = tuple(reversed(failures))
         return error
@@ -202,11 +205,11 @@ class Api:
 
     def _redirect(self, request: Request, answer: Answer) -> Request:
         url = urljoin(request.url, answer.headers["location"])
-        if origin_of(url) != self._origin:
+        if not _is_within(url, self._origin):
             raise APIError(
                 answer.status,
-                f"the server redirects to {origin_of(url)}, and credentials do not follow to another origin; "
-                "set base_url to that address if you trust it",
+                f"the server redirects to {url.partition('?')[0]!r}, and credentials do not follow to "
+                "another origin; set base_url to that address if you trust it",
             )
         if request.method != "GET" and answer.status not in _BODY_KEPT:
             raise APIError(answer.status, f"the server redirects {request!r} in a way that loses its body")
@@ -227,22 +230,30 @@ class Api:
             except StopIteration:
                 return answer
 
-    def _keys_are_honoured(self) -> Flow[bool]:
+    def _keys_are_honoured(self, seconds: float | None) -> Flow[bool]:
         """Tell whether a keyed request can be repeated; a server that never said is asked at ``/health``."""
         if self._honours_keys is None:
+            question = self._request("GET", "/health", self._headers, None)
             try:
-                answer = yield from send(self._request("GET", "/health", self._headers, None))
+                answer = yield from send(question.within(seconds))
             except TransportError:
+                return False
+            if answer.status in RETRIED_STATUSES:
+                # A proxy in front of a server that is down; what the server honours is still unknown.
                 return False
             self._honours_keys = ANNOUNCEMENT in answer.headers
         return self._honours_keys
+
+
+def _is_within(url: str, origin: str) -> bool:
+    return "://" in url and origin_of(url) == origin
 
 
 def _unsigned(request: Request) -> Generator[Request, Any, None]:
     yield request
 
 
-def _constantly(value: bool) -> Flow[bool]:
+def _constantly(value: bool, _seconds: float | None) -> Flow[bool]:
     yield from ()
     return value
 
@@ -253,6 +264,11 @@ def _opened_or_refused(request: Request) -> Flow[Answer]:
     if stream.status < 300:
         return stream
     body = b""
-    while len(body) < _MAX_ERROR_BYTES and (chunk := (yield from read(stream, request.read_timeout))):
+    end = (yield from now()) + request.read_timeout
+    while len(body) < _MAX_ERROR_BYTES and (left := end - (yield from now())) > 0:
+        chunk = yield from read(stream, left)
+        if not chunk:
+            break
         body += chunk
+    yield from close_stream(stream)
     return Response(stream.status, stream.headers, body)

@@ -32,7 +32,8 @@ class Tries:
         budget: What the client's calls may repeat together.
         luck: Gives random numbers from 0 to 1.
         watch: Told of each try by its number, from 1.
-        may_repeat: Tells whether a request the server may have acted on can be sent again.
+        may_repeat: Tells, in at most so many seconds, whether a request that the server may have acted on can
+            be sent again.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Tries:
         budget: RetryBudget,
         luck: Callable[[], float],
         watch: Callable[[int], AbstractContextManager[Any]],
-        may_repeat: Callable[[], Flow[bool]],
+        may_repeat: Callable[[float | None], Flow[bool]],
     ) -> None:
         self._config = config
         self._budget = budget
@@ -65,18 +66,19 @@ class Tries:
             TransportError: the last try had no response; it lists what was tried.
         """
         self._budget.call_started()
-        started = yield from now()
+        end = None if seconds is None else (yield from now()) + seconds
         left = seconds
         while True:
             outcome = yield from self._try(request.within(left), exchange)
-            if not (yield from self._is_repeated(outcome)):
+            if not (yield from self._is_repeated(outcome, end)):
                 return self._concluded(outcome)
             pause = self._pause(outcome)
-            if seconds is not None:
-                left = seconds - ((yield from now()) - started) - pause
-                if left <= 0:
-                    return self._concluded(outcome)
+            # Without a limit of its own, a call still does not wait for longer than any call would.
+            left = self._config.deadline - pause if end is None else end - (yield from now()) - pause
+            if left <= 0:
+                return self._concluded(outcome)
             yield from sleep(pause)
+            left = None if end is None else left
 
     def _try(
         self, request: Request, exchange: Callable[[Request], Flow[Response]]
@@ -87,7 +89,7 @@ class Tries:
         except TransportError as error:
             return error
 
-    def _is_repeated(self, outcome: Response | TransportError) -> Flow[bool]:
+    def _is_repeated(self, outcome: Response | TransportError, end: float | None) -> Flow[bool]:
         if isinstance(outcome, TransportError):
             self.failures.append(str(outcome))
             declined = not outcome.sent
@@ -101,7 +103,10 @@ class Tries:
             return False
         if hopeless or len(self.failures) >= self._config.max_attempts or not self._budget.allows_retry():
             return False
-        return declined or (yield from self._may_repeat())
+        left = None if end is None else end - (yield from now())
+        if left is not None and left <= 0:
+            return False
+        return declined or (yield from self._may_repeat(left))
 
     def _pause(self, outcome: Response | TransportError) -> float:
         if not isinstance(outcome, TransportError):
