@@ -60,7 +60,7 @@ import inferencesh.streamable as streamable
 from inferencesh.streamable import iter_ndjson; from inferencesh import streamable
 from inferencesh import iter_ndjson; import inferencesh.streamable as streamable
 from inferencesh import streamable as first; import inferencesh.streamable as streamable
-from inferencesh.streamable import streamable as first; import inferencesh; streamable = inferencesh.streamable
+from inferencesh.streamable import streamable as first; from inferencesh import streamable
 from importlib import import_module; import_module("inferencesh.streamable"); from inferencesh import *
 """
 

@@ -1,0 +1,137 @@
+"""Each package, installed alone in a clean environment, does real work there."""
+
+import pytest
+
+from inferencesh_engine.config import EngineConfig
+from inferencesh_engine.endpoint import BackgroundEngine
+
+from .conftest import ROOT
+
+APP = """
+from inferencesh_app import BaseApp, BaseAppInput, BaseAppOutput
+
+class AppInput(BaseAppInput):
+    text: str
+
+class AppOutput(BaseAppOutput):
+    text: str
+
+class App(BaseApp):
+    async def run(self, app_input: AppInput) -> AppOutput:
+        return AppOutput(text=app_input.text)
+"""
+
+RUN_A_TASK = """
+from {package} import inference
+with inference() as client:
+    print(client.tasks.run({{"app": "test/echo", "input": {{"text": "hello"}}}})["output"]["text"])
+"""
+
+
+@pytest.fixture(scope="module")
+def apps(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("apps")
+    (folder / "echo").mkdir()
+    (folder / "echo" / "inf.yml").write_text("name: echo\nnamespace: test\n")
+    (folder / "echo" / "inference.py").write_text(APP)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(apps, tmp_path_factory):
+    engine = BackgroundEngine(EngineConfig(apps_dir=apps, state_dir=tmp_path_factory.mktemp("state")))
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture
+def at_the_engine(engine):
+    return {"INFERENCE_API_KEY": engine.token, "INFERENCE_BASE_URL": engine.base_url}
+
+
+def test_core_brings_requests_and_pluggy_and_nothing_else(environment_with):
+    found = environment_with("inferencesh-core").distributions()
+    assert found.pop("inferencesh-core") == ["pluggy", "requests"]
+    assert found.pop("pluggy") == []
+    assert set(found.pop("requests")) == set(found)
+
+
+def test_core_alone_runs_a_task_and_uploads_a_file(environment_with, at_the_engine):
+    core = environment_with("inferencesh-core")
+    assert core.run(RUN_A_TASK.format(package="inferencesh_core"), **at_the_engine) == "hello"
+    upload = (
+        "from inferencesh_core import inference\n"
+        "with inference() as client: print(client.files.upload(b'hello')['size'])"
+    )
+    assert core.run(upload, **at_the_engine) == "5"
+
+
+def test_app_alone_reads_a_manifest_and_serves_an_app(environment_with, apps):
+    app = environment_with("inferencesh-app")
+    assert set(app.distributions()["inferencesh-app"]) == {"inferencesh-core", "pydantic", "pyyaml"}
+    serve = """
+import json, os, subprocess, sys
+from pathlib import Path
+from inferencesh_app import load_manifest
+folder = sys.argv[1]
+print(load_manifest(Path(folder)).name)
+orders, to_worker = os.pipe()
+from_worker, answers = os.pipe()
+command = ["-m", "inferencesh_app.worker", "--app", folder, "--fd-in", str(orders), "--fd-out", str(answers)]
+worker = subprocess.Popen([sys.executable, *command], pass_fds=(orders, answers), stdin=subprocess.DEVNULL)
+os.close(orders); os.close(answers)
+with open(to_worker, "w") as out, open(from_worker) as lines:
+    for order in (
+        {"type": "setup", "setup": None, "metadata": {}},
+        {"type": "call", "call": "1", "function": None, "input": {"text": "hello"}, "metadata": {}},
+    ):
+        print(json.dumps(order), file=out, flush=True)
+    for line in lines:
+        answer = json.loads(line)
+        if answer["type"] in ("result", "failed", "load_failed", "setup_failed"):
+            print(answer["output"]["text"] if answer["type"] == "result" else answer)
+            break
+    print(json.dumps({"type": "unload"}), file=out, flush=True)
+    print(worker.wait(20))
+"""
+    assert app.run(serve, apps / "echo").splitlines() == ["echo", "hello", "0"]
+
+
+@pytest.mark.parametrize(
+    ("package", "module"), [("inferencesh-engine", "inferencesh_core"), ("inferencesh", "inferencesh")]
+)
+def test_what_brings_the_engine_runs_apps_on_this_machine(environment_with, apps, package, module):
+    local = {"INFERENCE_BASE_URL": f"local:{apps}"}
+    assert environment_with(package).run(RUN_A_TASK.format(package=module), **local) == "hello"
+
+
+def test_the_meta_package_brings_every_package_and_all_names(environment_with):
+    meta = environment_with("inferencesh")
+    siblings = {name for name in meta.distributions() if name.startswith("inferencesh")}
+    assert siblings == {path.name for path in (ROOT / "packages").iterdir()}
+    code = "import inferencesh; print(all(hasattr(inferencesh, name) for name in inferencesh.__all__))"
+    assert meta.run(code) == "True"
+
+
+MISSING = [
+    ("inference(api_key='k').agents", "inferencesh-agents"),
+    ("inference(api_key='k').sessions", "inferencesh-sessions"),
+    ("inference(base_url='local:apps')", "inferencesh-engine"),
+]
+
+
+@pytest.mark.parametrize(("expression", "package"), MISSING)
+def test_core_names_the_package_that_is_missing(environment_with, expression, package):
+    code = (
+        "from inferencesh_core import inference\n"
+        f"try: {expression}\nexcept Exception as error: print(type(error).__name__, error)"
+    )
+    printed = environment_with("inferencesh-core").run(code)
+    assert printed.endswith(f"pip install {package}"), printed
+
+
+def test_the_meta_package_names_the_package_that_is_missing(environment_with):
+    bare = environment_with("inferencesh", "inferencesh-core", no_dependencies=True)
+    code = "try: from inferencesh import BaseApp\nexcept ImportError as error: print(error)"
+    expected = "inferencesh.BaseApp comes with the package inferencesh-app: pip install inferencesh-app"
+    assert bare.run(code) == expected
