@@ -163,14 +163,15 @@ def cut(api, file, head, sent):
     [("Content-Length: 100", b"only this"), ("Transfer-Encoding: chunked", b"9\r\nonly this\r\n")],
     ids=["length", "chunked"],
 )
-def test_an_upload_that_is_cut_leaves_nothing_and_can_be_repeated(api, head, sent):
-    file = announce(api, filename="x.txt")
-    before = state_files(api)
-    cut(api, file, head, sent)
-    assert get(api, file).status == 404
-    assert state_files(api) == before
-    put(api, file, CONTENT)
-    assert get(api, file).content == CONTENT
+def test_an_upload_that_is_cut_leaves_nothing_and_can_be_repeated(tmp_path, head, sent):
+    with serving(tmp_path) as api:
+        file, other = announce(api, filename="x.txt"), announce(api)
+        cut(api, file, head, sent)
+        assert get(api, file).status == 404
+        put(api, file, CONTENT)
+        assert get(api, file).content == CONTENT
+        cut(api, other, head, sent)
+    assert state_files(api) == {file["id"]}
 
 
 def test_a_client_that_waits_for_leave_to_send_is_told_to_go_on(api):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+from contextlib import ExitStack
+from http.client import IncompleteRead
 
 import pytest
 
@@ -123,6 +125,16 @@ def test_apps_are_listed_found_by_id_and_by_name_and_described(api):
 def test_requirements_are_shown_before_they_are_missed(api):
     app = api.call("GET", "/apps/test/needy").json
     assert [secret["key"] for secret in app["version"]["required_secrets"]] == ["NEEDY_KEY"]
+
+
+def test_stopping_does_not_wait_for_those_who_follow_a_task(tmp_path):
+    with ExitStack() as streams:
+        with serving(tmp_path) as api:
+            task_id = api.run("gated", {"gate": str(tmp_path / "never")}).json["id"]
+            stream = streams.enter_context(api.opened("GET", f"/tasks/{task_id}/stream"))
+            assert stream.readline()
+        with pytest.raises(IncompleteRead):
+            stream.read()
 
 
 def test_a_token_given_is_the_token_and_a_token_kept_is_found_again(tmp_path):
