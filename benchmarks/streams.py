@@ -1,0 +1,62 @@
+"""Events per second through `client.tasks.stream`, and its memory over many updates."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from measure import Options, Promise, Row, Samples, interleave, program, table
+
+from serving import SCHEMES, bundle, serving, trust
+
+# case: (kind of recording, events, events when quick, promise)
+CASES = {
+    "small events": ("small", 50_000, 10_000, Promise(1.5, 1.8, at_most=False)),
+    "text growing to 200 kB": ("growing", 400, 100, Promise(2.3, 2.5, at_most=False)),
+    "1 MB lines": ("large", 30, 5, Promise(40, 50, at_most=False)),
+    "partial updates": ("partial", 50_000, 10_000, Promise(1.5, 2.0, at_most=False)),
+}
+FRAMINGS = ("flushed", "proxied")
+WITH_ORJSON = Promise(3, at_most=False)
+FLAT_MIB = Promise(2)
+
+
+def run(options: Options) -> str:
+    rows = []
+    for wire in SCHEMES:
+        with serving("stub.py", wire) as server:
+            for framing in FRAMINGS:
+                rows += _rows(server.url, framing, f"{framing}, {wire}", options)
+            rows.append(_memory(server.url, wire, options))
+    return table("Streams", rows)
+
+
+def _rows(url: str, framing: str, where: str, options: Options) -> list[Row]:
+    def row(case: str, ours: str, kind: str, events: int, promise: Promise) -> Row:
+        samples = _race(url, f"{kind}-{events}-{framing}", ours, options)
+        return Row(f"{case}, {where}", "events/s", "rate", samples, 1, "published", promise)
+
+    rows = [
+        row(case, "ours", kind, options.size(full, quick), promise)
+        for case, (kind, full, quick, promise) in CASES.items()
+    ]
+    kind, full, quick, _ = CASES["small events"]
+    return [*rows, row("small events, orjson", "ours+orjson", kind, options.size(full, quick), WITH_ORJSON)]
+
+
+def _race(url: str, recording: str, ours: str, options: Options) -> Samples:
+    job = {"url": url, "stream": recording, "bundle": str(bundle())}
+    contenders = {
+        "ours": partial(program, ours, "stream.py", job, trust()),
+        "published": partial(program, "published", "stream.py", job, trust()),
+        "urllib3 + json": partial(program, "published", "stream_floor.py", job, trust()),
+    }
+    return interleave(contenders, options)
+
+
+def _memory(url: str, wire: str, options: Options) -> Row:
+    job = {"url": url, "stream": "small-50000-proxied"}
+    contenders = {name: partial(program, name, "stream.py", job, trust()) for name in ("ours", "published")}
+    samples = interleave(contenders, options)
+    return Row(
+        f"growth from update 5,000 to 50,000, {wire}", "MiB", "growth", samples, 2**-20, promise=FLAT_MIB
+    )
