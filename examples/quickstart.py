@@ -1,6 +1,6 @@
 """Run a real image app on the engine in this process: no account, no key, no network.
 
-    python examples/quickstart.py [IMAGE] [SIZE]
+python examples/quickstart.py [IMAGE] [SIZE]
 """
 
 import sys

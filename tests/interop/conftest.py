@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+
 from inferencesh_engine.config import EngineConfig
 from inferencesh_engine.endpoint import BackgroundEngine
 

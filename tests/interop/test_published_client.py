@@ -9,7 +9,8 @@ from inferencesh import inference
 
 def test_it_runs_an_app(published):
     script = """
-result = client.tasks.run({"app": "examples/echo", "input": {"text": "from before"}, "infra": "cloud", "variant": "default"})
+params = {"app": "examples/echo", "input": {"text": "from before"}, "infra": "cloud", "variant": "default"}
+result = client.tasks.run(params)
 print(result["status"], result["output"]["text"])
 """
     assert published(script).split("\n")[0] == "10 from before"
@@ -17,7 +18,8 @@ print(result["status"], result["output"]["text"])
 
 def test_it_streams_an_app(published):
     script = """
-for update in client.tasks.run({"app": "examples/slow-stream", "input": {"steps": 3, "delay": 0.05}}, stream=True):
+params = {"app": "examples/slow-stream", "input": {"steps": 3, "delay": 0.05}}
+for update in client.tasks.run(params, stream=True):
     assert update["id"]
     print(TaskStatus(update["status"]).name, (update["output"] or {}).get("text"))
 """
@@ -80,9 +82,9 @@ except RuntimeError as error:
 
 def test_it_sees_what_the_engine_refuses(published):
     script = """
-for params in ({"app": "examples/nothing-of-the-kind", "input": {}}, {"app": "examples/slow-stream", "input": {"steps": "x"}}):
+for app, data in (("examples/nothing-of-the-kind", {}), ("examples/slow-stream", {"steps": "x"})):
     try:
-        client.tasks.run(params)
+        client.tasks.run({"app": app, "input": data})
     except APIError as error:
         print(error.status_code, error.message)
 """

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from inferencesh_engine.config import EngineConfig
-from inferencesh_engine.endpoint import BackgroundEngine
 
 from inferencesh import APIError, InferenceError, RequirementsNotMetError, TaskStatus, inference
+from inferencesh_engine.config import EngineConfig
+from inferencesh_engine.endpoint import BackgroundEngine
 
 from .markdown import Block, blocks_of
 
