@@ -102,6 +102,7 @@ class Worker:
         seconds = self._config.setup_timeout_seconds
         self._limit(seconds, f"{self.app.ref} was not ready after {seconds:g} s (setup_timeout_seconds)")
         self._starting = self._loop.create_task(self._start(catalog, executor))
+        self._starting.add_done_callback(self._start_ended)
 
     def take(self, job: Job | None) -> None:
         """Work on a job; None is over at once, with the description the worker has."""
@@ -161,21 +162,22 @@ class Worker:
         self._keeper.worker_gone(self)
 
     async def _start(self, catalog: Catalog, executor: Executor) -> None:
-        try:
-            self._status(TaskStatus.PREPARING)
-            environment = await catalog.environment(self.app, lambda text: self._log(_LOG_BUILD, text))
-            self._status(TaskStatus.SERVING)
-            self._phase = _Phase.LOADING
-            spec = WorkerSpec(
-                folder=self.app.folder,
-                environment=environment,
-                max_message_bytes=self._config.max_event_bytes,
-            )
-            self._handle = await executor.start(spec, self)
-        except asyncio.CancelledError:
+        self._status(TaskStatus.PREPARING)
+        environment = await catalog.environment(self.app, lambda text: self._log(_LOG_BUILD, text))
+        self._status(TaskStatus.SERVING)
+        self._phase = _Phase.LOADING
+        spec = WorkerSpec(
+            folder=self.app.folder, environment=environment, max_message_bytes=self._config.max_event_bytes
+        )
+        self._handle = await executor.start(spec, self)
+
+    def _start_ended(self, starting: asyncio.Task[None]) -> None:
+        """There is a process, or there is none and never will be."""
+        if starting.cancelled():
             self.on_exit(WorkerExit(None, "stopped"))
-        except Exception as error:  # noqa: BLE001  # an executor or installer may fail in its own ways
-            self._verdict = self._verdict or ("load_failed", f"{self.app.ref} could not be started: {error}")
+        elif (error := starting.exception()) is not None:
+            failure = ("load_failed", f"{self.app.ref} could not be started: {error}")
+            self._verdict = self._verdict or failure
             self.on_exit(WorkerExit(None, str(error)))
 
     def _accept(self, job: Job | None) -> None:

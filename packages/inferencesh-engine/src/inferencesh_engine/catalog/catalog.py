@@ -154,8 +154,11 @@ class Catalog:
 
     def _not_found(self, ref: Ref) -> Problem:
         wanted = f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
-        known = {name: entry.ref for entry in self._listed() for name in (entry.ref, entry.name)}
-        close = dict.fromkeys(known[name] for name in difflib.get_close_matches(wanted, known, n=3))
+        close = [
+            entry.ref
+            for name in difflib.get_close_matches(ref.name, self._by_name, n=3)
+            for entry in self._by_name[name]
+        ]
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         return Problem(404, "app_not_found", f"no app {wanted}; {self._what_exists()}.{hint}")
 

@@ -1,4 +1,6 @@
-"""The tests that every executor passes. In a pytest test module:
+"""The tests that every executor passes.
+
+In a pytest test module:
 
     class TestMyExecutor(ExecutorSuite):
         def make_executor(self):
@@ -6,6 +8,8 @@
 
 They start a program that ships with this package and need neither an app nor a network.
 """
+
+# ruff: noqa: S101, ASYNC240  # asserts and small files are what tests are made of
 
 from __future__ import annotations
 
@@ -18,12 +22,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inferencesh_app.worker import protocol
+
 from ..executors import WorkerSpec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
-
-    from inferencesh_app.worker.protocol import Message
 
     from ..executors import Executor, WorkerExit, WorkerHandle
 
@@ -36,12 +40,12 @@ class Recorder:
     """A listener that keeps everything, and can be waited for."""
 
     def __init__(self) -> None:
-        self.messages: asyncio.Queue[Message] = asyncio.Queue()
+        self.messages: asyncio.Queue[protocol.Message] = asyncio.Queue()
         self.texts: list[str] = []
         self.exits: list[WorkerExit] = []
         self.gone = asyncio.Event()
 
-    def on_message(self, message: Message) -> None:
+    def on_message(self, message: protocol.Message) -> None:
         """Keep a message."""
         assert not self.exits, "a message came after the exit"
         self.messages.put_nowait(message)
@@ -66,15 +70,15 @@ class Conversation:
 
     def ask(self, do: str, **details: Any) -> None:
         """Have the worker do something."""
-        message = {"type": "call", "call": "1", "function": None, "metadata": {}}
-        self.handle.send({**message, "input": {"do": do, **details}})
+        self.handle.send(protocol.call("1", None, {"do": do, **details}, {}))
 
     async def answer(self, do: str, **details: Any) -> dict[str, Any]:
         """Have the worker do something; what it made of it."""
         self.ask(do, **details)
-        while (message := await within(self.heard.messages.get()))["type"] != "result":
-            pass
-        return message["output"]  # type: ignore[no-any-return]  # a message is JSON
+        while True:
+            message: protocol.Message = await within(self.heard.messages.get())
+            if message["type"] == "result":
+                return message["output"]  # type: ignore[no-any-return]  # a message is JSON
 
     async def end(self) -> WorkerExit:
         """Wait for the worker's end."""

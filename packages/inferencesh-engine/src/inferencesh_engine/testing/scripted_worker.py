@@ -1,4 +1,4 @@
-"""A worker program without an app: it does what each call's input says. Standard library only, to start fast."""
+"""A worker program without an app: it does what each call's input says. Needs the standard library only."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _echo(_talk: Any, asked: dict[str, Any]) -> Any:
 def _look_around(_talk: Any, _asked: dict[str, Any]) -> Any:
     return {
         "environment": dict(os.environ),
-        "folder": os.getcwd(),  # noqa: PTH109  # pathlib is slow to import
+        "folder": os.getcwd(),  # pathlib is slow to import
         "input": sys.stdin.read(),
         "group": os.getpgrp(),
     }
