@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
+    from pluggy import HookImpl
+
     from ..config import ClientConfig
     from ..http.auth import Auth
     from ..http.problems import Problem
@@ -64,9 +66,9 @@ class Hooks:
                 if namespace.name in found:
                     raise ConfigurationError(
                         f"two plugins add client.{namespace.name}: {found[namespace.name][1]} and "
-                        f"{implementation.plugin_name}; remove one, or name it in INFERENCESH_DISABLE_PLUGINS"
+                        f"{_name_of(implementation)}; remove one, or name it in INFERENCESH_DISABLE_PLUGINS"
                     )
-                found[namespace.name] = (namespace, implementation.plugin_name)
+                found[namespace.name] = (namespace, _name_of(implementation))
         return {name: namespace for name, (namespace, _) in found.items()}
 
     def upload_source(self, value: object) -> UploadSource | None:
@@ -88,6 +90,12 @@ class Hooks:
         if not self._watches_attempts:
             return _NOTHING_TO_WATCH
         return _entered_together(self._call.inferencesh_attempt(info=info))
+
+
+def _name_of(implementation: HookImpl) -> str:
+    # A plugin that is an object without a name has its id for one.
+    name = implementation.plugin_name
+    return type(implementation.plugin).__qualname__ if name.isdecimal() else name
 
 
 def _entered_together(watchers: Iterable[AbstractContextManager[Any]]) -> ExitStack:
