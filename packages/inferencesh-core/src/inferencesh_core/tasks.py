@@ -97,7 +97,7 @@ class Tasks:
             TaskCancelledError: the task was cancelled.
             TaskTimeoutError: the time was over first; the task goes on.
         """
-        return (yield from result_of(self.follow(task_id, FollowOptions(timeout=timeout))))
+        return (yield from result_of(self.follow(_checked(task_id), FollowOptions(timeout=timeout))))
 
     def list(
         self,
@@ -123,6 +123,8 @@ class Tasks:
             query["search"] = search
         while True:
             page = yield from self._api.call("POST", "/tasks/list", query, repeatable=True)
+            if not isinstance(page, dict):
+                raise APIError(200, f"the server's answer is no page of tasks: {page!r:.80}")
             for task in page.get("items") or ():
                 yield from emit(task)
             if not page.get("has_next") or not page.get("next_cursor"):

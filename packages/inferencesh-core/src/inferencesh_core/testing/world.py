@@ -65,13 +65,14 @@ class World(SyncDriver):
         luck: What every random number from 0 to 1 is; 1 makes each pause as long as it can be.
 
     Attributes:
+        server: What gives the reply to a request; it may be replaced.
         now: The time, in seconds from the start.
         seen: Every request so far.
         open_streams: Streams that are open now.
     """
 
     def __init__(self, server: Iterable[Reply] | Callable[[Seen], Reply], luck: float = 1.0) -> None:
-        self._server = server if callable(server) else _script(server)
+        self.server = server if callable(server) else _script(server)
         self._luck = luck
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -128,7 +129,7 @@ class World(SyncDriver):
         """Give the server's reply to a request that arrives now."""
         seen = Seen(request, _body_of(request), self.now)
         self.seen.append(seen)
-        return self._server(seen)
+        return self.server(seen)
 
     def _happen(self) -> None:
         if not self._agenda or self._agenda[0][0] == inf:
