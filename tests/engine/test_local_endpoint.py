@@ -151,9 +151,3 @@ def test_the_token_does_not_go_to_a_stranger_on_the_port_of_an_engine_that_died(
         server.server_close()
     assert seen
     assert all("Authorization" not in headers for headers in seen)
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"url": "x"}', "\x00"])
-def test_a_damaged_announcement_is_no_announcement(tmp_path, content):
-    (tmp_path / "engine.json").write_text(content)
-    assert find_presence(tmp_path) is None

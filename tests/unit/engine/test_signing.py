@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferencesh_engine.domain.problems import Problem
+from inferencesh_engine.domain.problems import EngineStartError, Problem
 from inferencesh_engine.signing import NEVER, Purpose, UrlSigner, kept_key
 
 SIGNER = UrlSigner(b"k" * 32)
@@ -93,3 +93,11 @@ def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path):
     assert len(first) == 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [file.name for file in path.parent.iterdir()] == ["url.key"]
+
+
+@pytest.mark.parametrize("content", [b"", b"short"])
+def test_a_damaged_key_is_not_used(tmp_path, content):
+    path = tmp_path / "url.key"
+    path.write_bytes(content)
+    with pytest.raises(EngineStartError, match=r"url\.key is damaged"):
+        kept_key(path)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from .private_files import keep_private, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ class Presence:
 
     def announce(self, state_dir: Path) -> None:
         """Let others find the engine."""
-        write_private(state_dir / PRESENCE_FILE, json.dumps(asdict(self)))
+        write_private(state_dir / PRESENCE_FILE, json.dumps(asdict(self)).encode())
 
     def withdraw(self, state_dir: Path) -> None:
         """Take the announcement back, unless another engine has made one since."""
@@ -49,17 +50,9 @@ def find_presence(state_dir: Path) -> Presence | None:
 def kept_token(state_dir: Path, given: str | None) -> str:
     """The given token, else the one kept, else a new one; in any case kept for the engine's user to read."""
     path = state_dir / TOKEN_FILE
-    if given is None and path.is_file() and (kept := path.read_text().strip()):
+    fresh = given or f"inf_{secrets.token_hex(24)}"
+    kept = keep_private(path, fresh.encode()).decode().strip()
+    if kept and (given is None or kept == given):
         return kept
-    token = given or f"inf_{secrets.token_hex(24)}"
-    write_private(path, token)
-    return token
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write the whole file at once, readable by its owner alone."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)
+    write_private(path, fresh.encode())
+    return fresh

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from base64 import urlsafe_b64encode
 from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from .domain.problems import Problem
+from .domain.problems import EngineStartError, Problem
+from .private_files import keep_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,16 +80,10 @@ class UrlSigner:
 
 
 def kept_key(path: Path) -> bytes:
-    """The key in the file, which is made, readable by its owner alone, if it is not there yet."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
-    try:
-        # Linking fails where the file exists, so two engines starting at once agree on one key.
-        os.link(fresh, path)
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
-    return path.read_bytes()
+    """The key in the file, made if it is not there yet; raises EngineStartError when it is damaged."""
+    key = keep_private(path, secrets.token_bytes(KEY_BYTES))
+    if len(key) != KEY_BYTES:
+        raise EngineStartError(
+            f"{path} is damaged; remove it, and addresses of files made before stop working"
+        )
+    return key
