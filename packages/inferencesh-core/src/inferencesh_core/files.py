@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from .errors import APIError, UploadError
+from .errors import APIError, TransportError, UploadError
 from .flow.effects import gather
 from .flow.faces import Async, Face, Sync, operation
 from .input_files import replace_files
@@ -70,7 +70,7 @@ class Files:
             The file as the API gives it: ``uri`` goes into task input; also ``id``, ``filename``, ….
 
         Raises:
-            UploadError: the value cannot be read, or the store refused it.
+            UploadError: the value cannot be read, or not stored.
             APIError: the server refused.
         """
         return (yield from self._stored(upload_source(data), options or UploadFileOptions(), on_progress))
@@ -112,6 +112,8 @@ class Files:
             yield from self._api.put(file["upload_url"], {"Content-Type": content_type}, watched)
         except APIError as error:
             raise UploadError(f"{wanted['filename']}: the store refused it: {error}") from error
+        except TransportError as error:
+            raise UploadError(f"{wanted['filename']}: the store cannot be reached: {error}") from error
         return file
 
 
