@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .announced_files import announced, id_of, is_same_wish
 from .blobs import Blobs, Stored, too_large
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .domain.idempotency import Idempotency
     from .domain.listing import ListQuery, Page
     from .file_places import Schema
+    from .store.files import FileTable
 
 BATCH_BYTES = 1024 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -49,22 +50,6 @@ class Announcement:
     replayed: bool
 
 
-class FileRecords(Protocol):
-    """Where file records are kept."""
-
-    async def insert(self, record: FileRecord) -> None:
-        """Keep the record, in place of an earlier one with its id; durable when it returns."""
-
-    async def get(self, file_id: str) -> FileRecord | None:
-        """The record; None when there is none."""
-
-    async def list(self, query: ListQuery) -> Page:
-        """A page whose items are records."""
-
-    async def delete(self, file_id: str) -> None:
-        """Forget the record, if there is one."""
-
-
 class Files:
     """The files of one engine.
 
@@ -74,9 +59,7 @@ class Files:
         base_url: Says where the engine listens; addresses of files begin with it.
     """
 
-    def __init__(
-        self, config: EngineConfig, records: FileRecords, base_url: Callable[[], str | None]
-    ) -> None:
+    def __init__(self, config: EngineConfig, records: FileTable, base_url: Callable[[], str | None]) -> None:
         self.blobs = Blobs(config.state_path / "blobs", max_bytes=config.max_file_bytes)
         self._config = config
         self._records = records

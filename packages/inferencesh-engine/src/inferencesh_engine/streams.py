@@ -6,28 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from .domain.views import TaskEvent
-
-
-class Framing(Protocol):
-    """How events are written."""
-
-    @property
-    def content_type(self) -> str:
-        """The media type of the stream."""
-
-    @property
-    def heartbeat(self) -> bytes:
-        """A sign of life that says nothing."""
-
-    def state(self, event: TaskEvent) -> bytes:
-        """A complete task."""
-
-    def end(self, event: TaskEvent) -> bytes:
-        """What follows the terminal state."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +42,9 @@ class ServerSentEvents:
     def end(self, event: TaskEvent) -> bytes:
         """The terminal state once more, for those who listen to names."""
         return b"event: done\nid: %d\ndata: %b\n\n" % (event.seq, event.json)
+
+
+Framing: TypeAlias = NDJSON | ServerSentEvents
 
 
 def framing(accept: str) -> Framing:
