@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
 import sys
 import venv
+from functools import cache
 from pathlib import Path
 
 HOME = Path(os.environ.get("INFERENCESH_BENCH_HOME") or Path.home() / ".cache" / "inferencesh-benchmarks")
@@ -23,6 +25,7 @@ PEERS = {
 OURS = {"ours": SHARED, "ours+orjson": [*SHARED, "orjson"]}
 
 
+@cache  # looked at once: sources edited while benchmarks run must not change what is measured
 def interpreter(name: str) -> Path:
     """The Python of the environment `name`, made or renewed first when what belongs in it has changed.
 
@@ -31,11 +34,14 @@ def interpreter(name: str) -> Path:
     if name == "this":
         return Path(sys.executable)
     folder = HOME / "environments" / name
-    python, stamp = folder / "bin" / "python", folder / "installed"
-    wanted = _wanted(name)
-    if not stamp.exists() or stamp.read_text() != wanted:
-        _install(folder, python, _requirements(name))
-        stamp.write_text(wanted)
+    folder.mkdir(parents=True, exist_ok=True)
+    python, stamp, wanted = folder / "bin" / "python", folder.with_suffix(".installed"), _wanted(name)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another run of the benchmarks may be at it
+        if not stamp.exists() or stamp.read_text() != wanted:
+            stamp.unlink(missing_ok=True)
+            _install(folder, python, _requirements(name))
+            stamp.write_text(wanted)
     return python
 
 
