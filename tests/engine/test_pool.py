@@ -271,6 +271,20 @@ def test_an_edited_app_is_loaded_anew(play, apps_dir):
     play(scene)
 
 
+def test_an_edit_that_is_taken_back_is_described_by_the_worker_that_is_still_there(play, apps_dir):
+    code = apps_dir / "tool" / "inference.py"
+
+    async def scene(stage):
+        before = stage.app
+        first = await stage.pool.describe(before)
+        code.write_text(APP.replace("async def count", "async def recount"))
+        await until(lambda: stage.app != before)
+        assert "recount" in (await stage.pool.describe(stage.app)).functions
+        assert await stage.pool.describe(before) == first
+
+    play(scene)
+
+
 def test_cancelling_a_cooperative_call_is_quick_and_keeps_the_worker(play):
     async def scene(stage):
         _, before = await stage.run()

@@ -93,3 +93,4 @@ class Executor(Protocol):
 
         The listener hears nothing either before the caller, awaiting this directly, has the handle.
         """
+        ...  # pyright takes a body of words alone for one that returns None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from inferencesh_core.plugins.manager import load_plugins
 
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
     from .specs import ExecutorChoice
 
 
-class _Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-_Record = TypeVar("_Record", bound=_Named)
-
-
 class Hooks:
     """The plugins of one engine."""
 
@@ -41,7 +33,8 @@ class Hooks:
         Raises:
             EngineStartError: no plugin brings it, or two plugins bring one name.
         """
-        choices: dict[str, ExecutorChoice] = _by_name(self._manager.hook.inferencesh_executors, "executor")
+        hook = self._manager.hook.inferencesh_executors
+        choices: dict[str, ExecutorChoice] = _by_name(hook, "executor")
         if config.executor not in choices:
             raise EngineStartError(f"there is no executor {config.executor!r}; choose from {sorted(choices)}")
         return choices[config.executor].open(config)
@@ -58,11 +51,11 @@ class Hooks:
         return list(sources.values())
 
 
-def _by_name(hook: pluggy.HookCaller, what: str, **arguments: object) -> dict[str, _Record]:
-    found: dict[str, tuple[_Record, str]] = {}
+def _by_name(hook: pluggy.HookCaller, what: str, **arguments: object) -> dict[str, Any]:
+    found: dict[str, tuple[Any, str]] = {}
     for implementation in hook.get_hookimpls():
         taken = {name: arguments[name] for name in implementation.argnames}
-        contributed: list[_Record] = implementation.function(**taken)  # type: ignore[assignment]
+        contributed: list[Any] = implementation.function(**taken)  # type: ignore[assignment]
         for record in contributed:
             if record.name in found:
                 raise EngineStartError(
