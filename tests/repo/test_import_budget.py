@@ -1,0 +1,53 @@
+"""`from inferencesh import inference` stays cheap: few modules, none of them heavy."""
+
+import subprocess
+import sys
+
+HEAVY = [
+    "aiohttp",
+    "asyncio",
+    "email",
+    "http",
+    "json",
+    "jsonschema",
+    "logging",
+    "multiprocessing",
+    "pathlib",
+    "pluggy",
+    "pydantic",
+    "requests",
+    "socket",
+    "ssl",
+    "subprocess",
+    "threading",
+    "urllib3",
+    "yaml",
+]
+MODULES_ALLOWED = 40
+
+
+def modules_after(code):
+    """The modules in memory after a program, on an interpreter that starts bare."""
+    program = f"import sys; sys.path[:0] = sys.argv[1:]\n{code}\nprint(*sys.modules)"
+    command = [sys.executable, "-I", "-S", "-c", program, *sys.path]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+def imported_by(code):
+    return modules_after(code) - modules_after("")
+
+
+def test_importing_the_client_imports_few_modules():
+    imported = imported_by("from inferencesh import inference")
+    assert len(imported) <= MODULES_ALLOWED, sorted(imported)
+
+
+def test_importing_the_client_imports_nothing_heavy():
+    assert (
+        imported_by("from inferencesh import inference, TaskStatus, parse_status, APIError") & HEAVY == set()
+    )
+
+
+def test_the_names_of_apps_do_not_bring_the_engine():
+    imported = imported_by("from inferencesh import BaseApp, BaseAppInput, BaseAppOutput, File")
+    assert not {name for name in imported if name.startswith(("inferencesh_engine", "aiohttp", "requests"))}

@@ -1,0 +1,38 @@
+"""Every setting is described, offered to callers, and one version stands behind all packages."""
+
+import re
+from dataclasses import fields
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from inferencesh_core.assembly import ClientOptions
+from inferencesh_core.config import ClientConfig
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "VERSION.py").read_text())[1]
+
+
+def test_every_setting_of_a_client_is_described_where_it_stands():
+    described = re.findall(r"^ +(\w+): \S", ClientConfig.__doc__, re.MULTILINE)
+    assert [field.name for field in fields(ClientConfig)] == described
+
+
+def test_every_setting_of_a_client_can_be_passed_to_it():
+    offered = ClientOptions.__annotations__.keys() | {"api_key", "base_url"}
+    assert {field.name for field in fields(ClientConfig)} - offered == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_has_the_one_version(package):
+    assert version(package) == VERSION
+
+
+def test_the_client_calls_itself_by_the_one_version():
+    assert ClientConfig().user_agent == f"inference-sdk-py/{VERSION}"
+
+
+def test_the_changelog_tells_of_the_version():
+    assert f"\n## {VERSION}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
