@@ -1,6 +1,7 @@
 """Input against an app's schema: the field and what it should be are named; files come in both forms."""
 
 import pytest
+
 from inferencesh_engine.domain.problems import Problem
 from inferencesh_engine.input_schema import InputSchema
 

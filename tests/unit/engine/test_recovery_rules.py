@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+
 from inferencesh_app.manifest import Manifest
 from inferencesh_core.statuses import TaskStatus
 from inferencesh_engine.domain.recovery import after_restart, may_run_again

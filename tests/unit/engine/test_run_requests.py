@@ -1,6 +1,7 @@
 """`POST /apps/run` bodies."""
 
 import pytest
+
 from inferencesh_engine.domain.problems import Problem
 from inferencesh_engine.domain.requests import parse_run
 

@@ -1,8 +1,11 @@
 """A task's life: which moves are legal, and what a change does to the state."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from inferencesh_core.statuses import TERMINAL_STATUSES, TaskStatus
 from inferencesh_engine.domain.encoded import NULL, Encoded
 from inferencesh_engine.domain.task import (
@@ -52,7 +55,7 @@ def test_a_terminal_state_is_the_last_one(steps):
 @given(changes)
 def test_within_an_attempt_the_status_falls_only_from_dispatched(steps):
     states = walk(steps)
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in itertools.pairwise(states):
         if before.attempt == after.attempt and after.status < before.status:
             requeued = before.status is TaskStatus.DISPATCHED
             assert requeued or (before.status, after.status) == (TaskStatus.UPLOADING, TaskStatus.CANCELLING)
@@ -61,7 +64,7 @@ def test_within_an_attempt_the_status_falls_only_from_dispatched(steps):
 @given(changes)
 def test_attempts_never_fall_and_each_new_one_begins_as_queued(steps):
     states = walk(steps)
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in itertools.pairwise(states):
         assert after.attempt >= before.attempt
         if after.attempt > before.attempt:
             assert after.status is TaskStatus.QUEUED

@@ -72,8 +72,8 @@ class Engine:
             await self.store.close()
             raise
         await self._tasks.recover()
-        retention = Retention(config, self.store, self._ledger)
-        self._retention = asyncio.create_task(retention.run_for_ever())
+        self._retained = Retention(config, self.store, self._ledger)
+        self._retention = asyncio.create_task(self._retained.run_for_ever())
 
     async def _start_parts(self) -> None:
         config = self.config

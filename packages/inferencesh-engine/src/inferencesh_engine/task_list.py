@@ -6,8 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from inferencesh_core.statuses import parse_status
-
+from .domain.task import TaskStatus
 from .domain.views import SpecView, TaskEvent
 from .store import tasks as rows
 from .store.listing import Listing, unix_time
@@ -21,7 +20,11 @@ if TYPE_CHECKING:
 
 
 def _status(value: Any) -> int:
-    return int(parse_status(value) or 0)
+    """A status by number or name."""
+    try:
+        return int(TaskStatus(value))
+    except ValueError:
+        raise ValueError(f"there is no status {value!r}") from None
 
 
 _COLUMNS = (

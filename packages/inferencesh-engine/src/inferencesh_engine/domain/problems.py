@@ -27,6 +27,10 @@ class EngineStartError(RuntimeError):
     """The engine cannot start; the message names the file, folder or port and what to do."""
 
 
+class EngineBusyError(EngineStartError):
+    """Another engine has the state folder."""
+
+
 def not_found(kind: str, identifier: str) -> Problem:
     """404: there is no such thing, or no longer."""
     return Problem(404, "not_found", f"no {kind} with id {identifier}")

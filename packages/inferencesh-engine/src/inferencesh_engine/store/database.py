@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..domain.problems import EngineStartError
+from ..domain.problems import EngineBusyError, EngineStartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ class EngineLock:
             self._connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             self._connection.close()
-            raise EngineStartError(
+            raise EngineBusyError(
                 f"{path.parent} is in use by another engine; stop that one, or use another state folder"
             ) from error
 

@@ -134,12 +134,17 @@ class Writer:
         """Write the batch; gives those writes that have to wait for room on the disk."""
         try:
             outcomes = self._transaction(batch)
-        except Exception as error:  # noqa: BLE001  # each write is told its own error below
-            if len(batch) > 1 and not is_storage_full(error):
-                return [late for write in batch for late in self._commit([write])]
-            return self._failed(batch, error)
+        except Exception as error:  # noqa: BLE001  # each write is told its own error
+            return self._one_by_one(batch) if len(batch) > 1 else self._failed(batch[0], error)
         self._tell([(write, outcome, None) for write, outcome in zip(batch, outcomes, strict=True)])
         return []
+
+    def _one_by_one(self, batch: list[Write]) -> list[Write]:
+        """Each write alone; behind one that has to wait, those that must not be lost keep their order."""
+        waiting: list[Write] = []
+        for write in batch:
+            waiting += [write] if waiting and not write.refusable else self._commit([write])
+        return waiting
 
     def _transaction(self, batch: list[Write]) -> list[Any]:
         connection = self._connection
@@ -159,18 +164,16 @@ class Writer:
             self._connection.execute(f"PRAGMA synchronous = {level}")
             self._synchronous = level
 
-    def _failed(self, batch: list[Write], error: Exception) -> list[Write]:
+    def _failed(self, write: Write, error: Exception) -> list[Write]:
         if not is_storage_full(error):
-            self._tell([(write, None, error) for write in batch])
+            self._tell([(write, None, error)])
             return []
-        refusal = Problem(
-            507, "storage_full", f"the engine's disk is full ({error}); free some space and try again"
-        )
-        self._tell([(write, None, refusal) for write in batch if write.refusable])
-        waiting = [write for write in batch if not write.refusable]
-        if waiting:
-            _log.error("the disk is full; %d changes of running tasks wait for room", len(waiting))
-        return waiting
+        if write.refusable:
+            detail = f"the engine's disk is full ({error}); free some space and try again"
+            self._tell([(write, None, Problem(507, "storage_full", detail))])
+            return []
+        _log.error("the disk is full: changes of running tasks wait for room (%s)", error)
+        return [write]
 
     def _tell(self, outcomes: list[tuple[Write, Any, Exception | None]]) -> None:
         if not self._loop.is_closed():

@@ -1,0 +1,251 @@
+"""The database: opening it, group commits, a full disk, and what is kept for how long."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from inferencesh_engine.domain.idempotency import Idempotency
+from inferencesh_engine.domain.listing import ListQuery
+from inferencesh_engine.domain.problems import EngineStartError, Problem
+from inferencesh_engine.store import Store
+from inferencesh_engine.store.writer import Write
+from inline_engine import ran, running
+
+
+def started(folder):
+    async def inside():
+        await Store(folder, max_log_chars=100).close()
+
+    asyncio.run(inside())
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name.startswith("engine.db")}
+
+
+def test_a_second_engine_on_the_same_state_is_refused_by_name(tmp_path):
+    async def inside():
+        first = Store(tmp_path, max_log_chars=100)
+        try:
+            with pytest.raises(EngineStartError, match="in use by another engine") as caught:
+                Store(tmp_path, max_log_chars=100)
+        finally:
+            await first.close()
+        return str(caught.value)
+
+    assert str(tmp_path) in asyncio.run(inside())
+    started(tmp_path)
+
+
+def test_a_dead_engine_leaves_its_state_free(tmp_path):
+    script = (
+        "import asyncio, os, sys; from pathlib import Path; from inferencesh_engine.store import Store\n"
+        "async def main():\n    Store(Path(sys.argv[1]), max_log_chars=9)\n    os._exit(9)\n"
+        "asyncio.run(main())"
+    )
+    assert subprocess.run([sys.executable, "-c", script, tmp_path], check=False).returncode == 9
+    started(tmp_path)
+
+
+def test_a_database_locked_by_another_program_is_named(tmp_path):
+    started(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "engine.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(EngineStartError, match="locked by another process") as caught:
+            started(tmp_path)
+    assert str(tmp_path / "engine.db") in str(caught.value)
+    started(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["garbage", "first page", "a page in the middle"])
+def test_a_damaged_database_is_named_and_left_as_it_is(tmp_path, damage):
+    started(tmp_path)
+    path = tmp_path / "engine.db"
+    data = bytearray(path.read_bytes())
+    if damage == "garbage":
+        data = bytearray(os.urandom(len(data)))
+    elif damage == "first page":
+        data[100:2000] = b"\xff" * 1900
+    else:
+        data[4096:12288] = b"\xff" * 8192
+    path.write_bytes(data)
+    with pytest.raises(EngineStartError, match="damaged or is no database") as caught:
+        started(tmp_path)
+    assert str(path) in str(caught.value)
+    assert content(tmp_path)["engine.db"] == bytes(data)
+
+
+def test_a_database_of_a_newer_engine_is_not_touched(tmp_path):
+    started(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "engine.db")) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(EngineStartError, match="newer engine"):
+        started(tmp_path)
+
+
+def test_what_waits_together_is_committed_together(tmp_path):
+    async def inside():
+        store = Store(tmp_path, max_log_chars=100)
+        try:
+            commits = []
+            await store.writer.write(lambda db: db.set_trace_callback(commits.append))
+            answers = [
+                store.writer.write(lambda db, n=n: db.execute("SELECT ?", (n,)).fetchone()[0])
+                for n in range(300)
+            ]
+            assert await asyncio.gather(*answers) == list(range(300))
+            return sum(statement == "COMMIT" for statement in commits)
+        finally:
+            await store.close()
+
+    assert asyncio.run(inside()) < 50
+
+
+def test_a_write_that_fails_fails_alone(tmp_path):
+    async def inside():
+        store = Store(tmp_path, max_log_chars=100)
+        try:
+            good = [store.writer.write(lambda _db, n=n: n) for n in range(10)]
+            bad = store.writer.write(lambda db: db.execute("INSERT INTO nowhere VALUES (1)"))
+            answers = await asyncio.gather(*good[:5], bad, *good[5:], return_exceptions=True)
+        finally:
+            await store.close()
+        return answers
+
+    answers = asyncio.run(inside())
+    assert isinstance(answers.pop(5), sqlite3.OperationalError)
+    assert answers == list(range(10))
+
+
+def test_deferred_writes_keep_their_place_before_later_ones(tmp_path):
+    async def inside():
+        store = Store(tmp_path, max_log_chars=100)
+        order = []
+        try:
+            for n in range(5):
+                store.writer.defer(Write(lambda _db, n=n: order.append(n), lambda *_outcome: None))
+            await store.writer.write(lambda _db: order.append("now"))
+        finally:
+            await store.close()
+        return order
+
+    assert asyncio.run(inside()) == [0, 1, 2, 3, 4, "now"]
+
+
+def fill_disk(engine, *, pages_left):
+    """From now on the database may grow by so few pages only: SQLite says what it says on a full disk."""
+
+    def limit(db):
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages + pages_left}")
+
+    return engine.store.writer.write(limit)
+
+
+def make_room(engine):
+    return engine.store.writer.write(lambda db: db.execute("PRAGMA max_page_count = 1000000").fetchone())
+
+
+def test_on_a_full_disk_new_tasks_are_refused_and_nothing_is_lost(tmp_path):
+    async def inside():
+        async with running(tmp_path) as engine:
+            before = await ran(engine, n=1)
+            body = {"app": "inline", "input": {"do": "echo", "pad": "x" * 30_000}}
+            hanging = await engine.run({"app": "inline", "input": {"do": "hang"}})
+            await fill_disk(engine, pages_left=0)
+            with pytest.raises(Problem) as caught:
+                await engine.run(body, idempotency=Idempotency("k", "s", "f"))
+            assert (caught.value.status, caught.value.code) == (507, "storage_full")
+            assert await engine.task(before["id"]) == before
+            await make_room(engine)
+            again = await engine.run(body, idempotency=Idempotency("k", "s", "f"))
+            assert not again.replayed
+            assert (await engine.wait(again.task["id"]))["status"] == 10
+            assert (await engine.cancel(hanging.task["id"]))["status"] == 12
+
+    asyncio.run(inside())
+
+
+def test_a_task_that_ends_on_a_full_disk_waits_for_room_and_keeps_its_result(tmp_path):
+    async def inside():
+        async with running(tmp_path) as engine:
+            outcome = await engine.run(
+                {"app": "inline", "input": {"do": "stream", "steps": 3, "size": 50_000}}
+            )
+            await fill_disk(engine, pages_left=0)
+            ended = asyncio.ensure_future(engine.wait(outcome.task["id"]))
+            done, _ = await asyncio.wait([ended], timeout=0.3)
+            assert not done
+            await make_room(engine)
+            return await asyncio.wait_for(ended, 10)
+
+    task = asyncio.run(inside())
+    assert (task["status"], task["output"]) == (10, {"step": "last"})
+
+
+def test_the_database_stays_flat_while_tasks_come_and_go(tmp_path):
+    async def inside():
+        settings = {"max_finished_tasks": 50, "event_retention_seconds": 0, "idempotency_hours": 0}
+        sizes = []
+        async with running(tmp_path, **settings) as engine:
+            for _ in range(4):
+                for n in range(100):
+                    outcome = await engine.run(
+                        {"app": "inline", "input": {"pad": "x" * 500}},
+                        idempotency=Idempotency(f"k{len(sizes)}.{n}", "s", "f"),
+                    )
+                    await engine.wait(outcome.task["id"])
+                await asyncio.sleep(0.01)
+                await engine._retained.drop()
+                sizes.append(await engine.store.scan(row_counts))
+            total = (await engine.list_tasks(ListQuery())).total_items
+        return sizes, total
+
+    sizes, total = asyncio.run(inside())
+    assert total == 50
+    assert sizes == [{"tasks": 50, "events": 0, "idempotency_keys": 0}] * 4
+
+
+def row_counts(db):
+    tables = ("tasks", "events", "idempotency_keys")
+    return {name: db.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0] for name in tables}
+
+
+async def no_events(engine):
+    while (await engine.store.scan(row_counts))["events"]:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+
+
+def test_events_of_finished_tasks_go_by_themselves_and_the_end_stays(tmp_path):
+    async def inside():
+        async with running(tmp_path, event_retention_seconds=0.1) as engine:
+            task = await ran(engine, do="stream", steps=5, size=5)
+            await asyncio.wait_for(no_events(engine), 10)
+            events = [event async for event in engine.subscribe(task["id"], after=1)]
+            return task, [event.task for event in events]
+
+    task, followed = asyncio.run(inside())
+    assert followed == [task]
+
+
+def test_the_state_folder_is_for_its_owner_only(tmp_path):
+    async def inside():
+        async with running(tmp_path) as engine:
+            return engine.config.state_path.stat().st_mode & 0o777
+
+    assert asyncio.run(inside()) == 0o700
+
+
+def test_a_missing_apps_folder_is_named(tmp_path):
+    from inferencesh_engine.config import EngineConfig
+    from inferencesh_engine.engine import Engine
+
+    with pytest.raises(EngineStartError, match="nowhere is not a folder"):
+        asyncio.run(Engine(EngineConfig(apps_dir=tmp_path / "nowhere")).start())
+    assert list(tmp_path.iterdir()) == []
