@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import stat
 from contextlib import ExitStack
 from http.client import IncompleteRead
@@ -125,6 +126,29 @@ def test_apps_are_listed_found_by_id_and_by_name_and_described(api):
 def test_requirements_are_shown_before_they_are_missed(api):
     app = api.call("GET", "/apps/test/needy").json
     assert [secret["key"] for secret in app["version"]["required_secrets"]] == ["NEEDY_KEY"]
+
+
+def test_neither_the_token_nor_a_signature_is_logged(api, caplog):
+    caplog.set_level(logging.DEBUG)
+    file = api.call("POST", "/files", {"files": [{"filename": "x"}]}).json[0]
+    path = file["upload_url"].removeprefix(api.base_url)
+    api.call("PUT", path, b"x")
+    api.call("GET", path)
+    api.call("GET", "/tasks/x", headers={"Authorization": f"Basic {api.token}"})
+    api.run("echo", {}, wait=True)
+    assert api.token not in caplog.text
+    assert path.partition("sig=")[2] not in caplog.text
+
+
+def test_an_error_nobody_expected_is_logged_and_not_shown(api, caplog, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("secret inside")
+
+    monkeypatch.setattr("inferencesh_engine.catalog.Catalog.apps", broken)
+    answer = api.call("POST", "/apps/list", {})
+    assert answer.status == 500
+    assert "secret inside" not in answer.content.decode()
+    assert "secret inside" in caplog.text
 
 
 def test_stopping_does_not_wait_for_those_who_follow_a_task(tmp_path):

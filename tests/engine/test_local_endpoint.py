@@ -115,6 +115,18 @@ def test_another_process_joins_the_engine_that_serves_and_leaves_it_running(fold
         ours.close()
 
 
+def test_processes_that_start_at_the_same_moment_share_one_engine(folder):
+    command = [sys.executable, "-c", PROGRAM, str(folder)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    programs = [subprocess.Popen(command, **pipes) for _ in range(3)]
+    try:
+        assert len({program.stdout.readline() for program in programs}) == 1
+    finally:
+        for program in programs:
+            program.communicate(timeout=30)
+    assert [program.returncode for program in programs] == [0, 0, 0]
+
+
 def test_a_program_that_forgets_to_close_ends_all_the_same(folder):
     program = PROGRAM.replace("endpoint.close()", "")
     command = [sys.executable, "-c", program, str(folder)]

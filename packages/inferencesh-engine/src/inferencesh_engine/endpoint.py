@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import ProxyHandler, build_opener
@@ -15,6 +16,7 @@ from inferencesh_core.errors import ConfigurationError
 from inferencesh_core.plugins import Endpoint
 
 from .config import EngineConfig
+from .domain.problems import EngineBusyError
 from .presence import TOKEN_FILE, Presence, find_presence
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 SCHEME = "local:"
 PROBE_SECONDS = 2.0
 STOP_SECONDS = 15.0
+HAND_OVER_SECONDS = 5.0
+HAND_OVER_PAUSE_SECONDS = 0.05
 _EXAMPLE = "local:examples/apps"
 
 
@@ -42,10 +46,10 @@ def open_local(base_url: str) -> Endpoint | None:
     with _lock:
         engine = _running.get(folder)
         if engine is None:
-            serving = _serving(folder)
-            if serving is not None:
-                return serving
-            engine = _running[folder] = BackgroundEngine(EngineConfig(apps_dir=folder))
+            found = _serving(folder) or _started(folder)
+            if isinstance(found, Endpoint):
+                return found
+            engine = _running[folder] = found
         engine.clients += 1
     return Endpoint(engine.base_url, engine.token, _closer(folder, engine))
 
@@ -151,6 +155,21 @@ def _apps_folder(base_url: str) -> Path:
 
 def _manifests(folder: Path) -> list[Path]:
     return [found for depth in ("", "*/", "*/*/") for found in folder.glob(f"{depth}{MANIFEST_NAME}")]
+
+
+def _started(folder: Path) -> BackgroundEngine | Endpoint:
+    """A new engine, or the one that another process started, or had not quite stopped, at the same moment."""
+    deadline = time.monotonic() + HAND_OVER_SECONDS
+    while True:
+        try:
+            return BackgroundEngine(EngineConfig(apps_dir=folder))
+        except EngineBusyError:  # noqa: PERF203 - it waits anyway
+            serving = _serving(folder)
+            if serving is not None:
+                return serving
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(HAND_OVER_PAUSE_SECONDS)
 
 
 def _serving(folder: Path) -> Endpoint | None:

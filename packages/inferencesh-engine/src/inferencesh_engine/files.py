@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .announced_files import announced, id_of, is_same_wish
 from .blobs import Blobs, Stored, too_large
 from .domain.idempotency import mismatch
+from .domain.ownership import owned
 from .domain.problems import Problem, not_found
 from .domain.views import rfc3339, short_id
 from .file_places import Place, file_places, may_hold_files, with_replaced
@@ -56,7 +57,8 @@ class Files:
     Args:
         config: Limits, and the state folder that holds the blobs and the signing key.
         records: Where file records are kept.
-        base_url: Says where the engine listens; addresses of files begin with it.
+        base_url: Says where the engine listens; addresses of files begin with it. They are relative while
+            nobody listens.
     """
 
     def __init__(self, config: EngineConfig, records: FileTable, base_url: Callable[[], str | None]) -> None:
@@ -167,11 +169,7 @@ class Files:
             "created_at": created_at,
             "updated_at": created_at,
             "deleted_at": None,
-            "user_id": "",
-            "user": None,
-            "team_id": "",
-            "team": None,
-            "visibility": "public" if record.public else "private",
+            **owned(public=record.public),
             "uri": self._address(record),
             "upload_url": "",
             "path": record.path,
@@ -214,10 +212,7 @@ class Files:
         return self._url(self.signer.target(Purpose.WRITE, record.id, record.filename, expires))
 
     def _url(self, target: str) -> str:
-        base_url = self._base_url()
-        if base_url is None:
-            raise RuntimeError("the engine has no address yet: set engine.base_url, or start a server for it")
-        return base_url + target
+        return (self._base_url() or "") + target
 
     def _local(self, record: FileRecord, address: str) -> dict[str, Any]:
         return {

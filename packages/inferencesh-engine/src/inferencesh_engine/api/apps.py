@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..domain.jobs import Description, FunctionDescription, LoadFailure
+from ..domain.ownership import owned
 from ..domain.views import short_id
 from .lists import list_query
 from .pages import page_of
@@ -54,11 +55,7 @@ def _app_dto(app: App, version: Mapping[str, Any] | None) -> dict[str, Any]:
         "id": app.app_id,
         "short_id": short_id(app.app_id),
         "deleted_at": None,
-        "user_id": "",
-        "user": None,
-        "team_id": "",
-        "team": None,
-        "visibility": "private",
+        **owned(),
         "namespace": app.namespace,
         "name": app.name,
         "description": manifest.description,

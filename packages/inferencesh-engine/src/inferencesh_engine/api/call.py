@@ -27,6 +27,7 @@ BASE_HEADERS = CIMultiDict(
         "Content-Type": JSON,
         "Accept-Idempotency-Key": "yes",
         "Cache-Control": "no-store",
+        "Server": "inferencesh-engine",
         "X-Content-Type-Options": "nosniff",
     }
 )

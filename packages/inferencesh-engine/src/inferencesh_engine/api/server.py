@@ -63,7 +63,7 @@ class Server:
         self._caller = hashlib.sha256(self.token.encode()).hexdigest()[:16]
         self._gate = Gate(
             self.token,
-            config.state_path / TOKEN_FILE,
+            config.state_path.absolute() / TOKEN_FILE,
             hosts=(config.host, *config.allow_hosts),
             origins=self._origins,
             max_body_bytes=config.max_body_bytes,
