@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = [
+HEAVY = {
     "aiohttp",
     "asyncio",
     "email",
@@ -22,7 +22,7 @@ HEAVY = [
     "threading",
     "urllib3",
     "yaml",
-]
+}
 MODULES_ALLOWED = 40
 
 

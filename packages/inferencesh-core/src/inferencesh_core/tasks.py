@@ -219,16 +219,12 @@ class TasksAPI(Sync, _TasksFace):
         self,
         params: Mapping[str, Any],
         *,
-        wait: Literal[True] = True,
+        wait: bool = True,
         stream: Literal[False] = False,
         auto_reconnect: bool = True,
         max_reconnects: int = 5,
         reconnect_delay_ms: int = 1000,
         timeout: float | None = None,
-    ) -> Task: ...
-    @overload
-    def run(
-        self, params: Mapping[str, Any], *, wait: Literal[False], stream: Literal[False] = False
     ) -> Task: ...
     @overload
     def run(
