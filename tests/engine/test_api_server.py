@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import socket
 import stat
 from contextlib import ExitStack
 from http.client import IncompleteRead
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -149,6 +151,20 @@ def test_an_error_nobody_expected_is_logged_and_not_shown(api, caplog, monkeypat
     assert answer.status == 500
     assert "secret inside" not in answer.content.decode()
     assert "secret inside" in caplog.text
+
+
+def test_a_body_that_is_cut_is_the_callers_fault_and_nobody_elses(api, caplog):
+    parts = urlsplit(api.base_url)
+    head = f"POST /apps/run HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {api.token}\r\n"
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+        connection.sendall(
+            f'{head}Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{{"app'.encode()
+        )
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4096):
+            pass
+    assert api.call("GET", "/health").status == 200
+    assert "Traceback" not in caplog.text
 
 
 def test_stopping_does_not_wait_for_those_who_follow_a_task(tmp_path):

@@ -11,8 +11,8 @@ from aiohttp import hdrs
 from aiohttp.web import FileResponse, RequestPayloadError, Response
 
 from ..blobs import too_large
-from ..domain.problems import Problem
 from ..signing import Purpose
+from .call import incomplete
 from .routes import Route
 
 if TYPE_CHECKING:
@@ -61,9 +61,7 @@ async def _content(call: Call) -> AsyncIterator[bytes]:
         async for chunk in call.request.content.iter_any():
             yield chunk
     except RequestPayloadError as error:
-        raise Problem(
-            400, "incomplete_body", f"the upload ended early: {error}; send all of it again"
-        ) from error
+        raise incomplete(error) from error
 
 
 def _content_headers(record: FileRecord) -> dict[str, str]:

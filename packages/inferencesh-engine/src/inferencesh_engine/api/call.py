@@ -7,7 +7,7 @@ import json
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
-from aiohttp.web import HTTPRequestEntityTooLarge, Response, StreamResponse
+from aiohttp.web import HTTPRequestEntityTooLarge, RequestPayloadError, Response, StreamResponse
 from multidict import CIMultiDict
 
 from ..domain.problems import Problem
@@ -115,10 +115,17 @@ class Call:
             body = await self.request.read()
         except HTTPRequestEntityTooLarge as error:
             raise body_too_large(limit) from error
+        except RequestPayloadError as error:
+            raise incomplete(error) from error
         # Releases of aiohttp differ by one byte in what they let through.
         if len(body) > limit:
             raise body_too_large(limit)
         return body
+
+
+def incomplete(error: RequestPayloadError) -> Problem:
+    """400: the connection was cut before the body was complete."""
+    return Problem(400, "incomplete_body", f"the body ended early: {error}; send all of it again")
 
 
 def _parsed(body: bytes) -> Any:
