@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from aiohttp import hdrs
-from aiohttp.web import FileResponse, RequestPayloadError, Response
+from aiohttp.web import FileResponse, Response
 
 from ..blobs import too_large
 from ..signing import Purpose
-from .call import incomplete
+from .call import CUT, incomplete
 from .routes import Route
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ async def _content(call: Call) -> AsyncIterator[bytes]:
     try:
         async for chunk in call.request.content.iter_any():
             yield chunk
-    except RequestPayloadError as error:
+    except CUT as error:
         raise incomplete(error) from error
 
 

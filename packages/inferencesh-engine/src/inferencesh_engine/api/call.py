@@ -34,6 +34,7 @@ BASE_HEADERS = CIMultiDict(
 
 
 END_PAUSE_SECONDS = 0.002
+CUT = (RequestPayloadError, ConnectionError)
 
 
 def _refuse_constant(name: str) -> Any:
@@ -115,7 +116,7 @@ class Call:
             body = await self.request.read()
         except HTTPRequestEntityTooLarge as error:
             raise body_too_large(limit) from error
-        except RequestPayloadError as error:
+        except CUT as error:
             raise incomplete(error) from error
         # Releases of aiohttp differ by one byte in what they let through.
         if len(body) > limit:
@@ -123,7 +124,7 @@ class Call:
         return body
 
 
-def incomplete(error: RequestPayloadError) -> Problem:
+def incomplete(error: Exception) -> Problem:
     """400: the connection was cut before the body was complete."""
     return Problem(400, "incomplete_body", f"the body ended early: {error}; send all of it again")
 
