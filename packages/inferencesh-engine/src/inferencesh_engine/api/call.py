@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from ..engine import Engine
     from .routes import Parameters
 
+END_PAUSE_SECONDS = 0.002
+CUT = (RequestPayloadError, ConnectionError)
+"""What reading a body raises when the connection is lost."""
+
 BASE_HEADERS = CIMultiDict(
     {
         "Content-Type": JSON,
@@ -31,10 +35,6 @@ BASE_HEADERS = CIMultiDict(
         "X-Content-Type-Options": "nosniff",
     }
 )
-
-
-END_PAUSE_SECONDS = 0.002
-CUT = (RequestPayloadError, ConnectionError)
 
 
 def _refuse_constant(name: str) -> Any:
