@@ -1,7 +1,8 @@
 """A process that runs tasks on an engine and says what it knows, until it is killed.
 
 Usage: crash_child.py FOLDER FIRST LAST [verb]. Each line it writes is what the engine answered:
-Usage: crash_child.py FOLDER FIRST LAST [verb]. Each line it writes is what the engine answered:
+`accepted KEY ID`, `ended KEY ID STATUS OUTPUT`, `done`; or, with the verb `once`, `called ID` when the app was.
+Keys are idempotency keys, used again by the next child.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from pathlib import Path
 from inferencesh_core.statuses import TaskStatus
 from inferencesh_engine.domain.idempotency import Idempotency
 from inferencesh_engine.domain.problems import Problem
-from inline_engine import running
+from inline_engine import InlineWorkers, running
 
 AT_ONCE = 8
 
@@ -33,6 +34,13 @@ async def one(engine, number, verb):
     say("ended", number, task_id, task["status"], json.dumps(task["output"]))
 
 
+class Calls(list):
+    """Says every call when it comes."""
+
+    def append(self, metadata):
+        say("called", metadata["task_id"])
+
+
 async def until_begun(engine):
     """Return when a task's function has been entered and that is on disk."""
     while not engine._ledger.live:  # noqa: ASYNC110
@@ -44,7 +52,10 @@ async def until_begun(engine):
 
 async def main(folder, first, last, verb):
     settings = {"event_retention_seconds": 0.2} if verb == "retention" else {}
-    async with running(Path(folder), **settings) as engine:
+    retry = "never" if verb == "once" else None
+    workers = InlineWorkers()
+    workers.calls = Calls() if verb == "once" else []
+    async with running(Path(folder), workers, retry=retry, **settings) as engine:
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def limited(number):

@@ -32,7 +32,7 @@ class Account:
 
     def read(self, lines):
         for line in lines:
-            word, *rest = line.split(" ", 4)
+            word, *rest = line.strip().split(" ", 4)
             if word == "accepted":
                 self.ids[rest[0]].add(rest[1])
             elif word == "ended":
@@ -92,10 +92,9 @@ def test_nothing_is_lost_when_the_engine_dies_at(tmp_path, point):
 def test_nothing_is_lost_when_the_engine_dies_while_it_recovers(tmp_path):
     account = Account()
     first = child(tmp_path, 0, 8, "hang")
-    told = [first.stdout.readline() for _ in range(9)]
+    account.read(iter(first.stdout.readline, "begun\n"))
     first.kill()
-    told.append(first.communicate(timeout=60)[0])
-    account.read("".join(told).splitlines())
+    account.read(first.communicate(timeout=60)[0].splitlines())
     for _ in range(2):
         killed = child(tmp_path, 0, 8, "hang", INFERENCESH_CRASH_AT="recovery.decided")
         killed.communicate(timeout=60)
@@ -103,6 +102,18 @@ def test_nothing_is_lost_when_the_engine_dies_while_it_recovers(tmp_path):
     tasks = asyncio.run(final_state(tmp_path))
     account.check(tasks)
     assert max(task["attempt"] for task in tasks.values()) == 2
+
+
+@pytest.mark.parametrize("point", ["task.result", "task.ending", "task.ended"])
+def test_an_app_that_opts_out_is_never_called_twice_for_a_task(tmp_path, point):
+    called = []
+    for _ in range(3):
+        killed = child(tmp_path, 0, 12, "once", INFERENCESH_CRASH_AT=point)
+        lines = killed.communicate(timeout=60)[0].splitlines()
+        called += [line for line in lines if line.startswith("called ")]
+    assert killed.returncode == KILLED_EXIT_CODE
+    assert called
+    assert len(called) == len(set(called))
 
 
 def test_random_kills_lose_nothing_and_double_nothing(tmp_path):

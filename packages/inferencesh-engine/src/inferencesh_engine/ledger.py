@@ -7,6 +7,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from . import crash_points
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 LOG_DELAY_SECONDS = 0.05
+_PATIENCE_SECONDS = 2.0  # with a disk that is full
 _DURABLE = frozenset({TaskStatus.CANCELLING, TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 _log = logging.getLogger("inferencesh.engine")
 
@@ -93,11 +95,13 @@ class Ledger:
         *,
         attempt: int | None = None,
         on_commit: Callable[[], None] | None = None,
+        at_once: bool = False,
         **what: Any,
     ) -> bool:
         """Change the task, if its state allows; gives whether it did.
 
         `what` are members of `Change`. Ends and cancelling are on disk before anybody hears of them.
+        With `at_once` the change is on disk when this returns: the event loop stands still for that.
         """
         attempt = live.state.attempt if attempt is None else attempt
         if not allowed(live.state, attempt, what.get("status")):
@@ -105,18 +109,23 @@ class Ledger:
         at = max(time.time(), live.state.updated_at)
         change = Change(seq=live.state.seq + 1, at=at, attempt=attempt, logs=self._taken_logs(live), **what)
         live.state = apply(live.state, change, max_log_chars=self._config.max_logs_in_state_bytes)
-        self._write(live, change, live.state, on_commit)
+        tried = Event() if at_once else None
+        self._write(live, change, on_commit, tried)
+        if tried is not None and not tried.wait(_PATIENCE_SECONDS):
+            _log.error("task %s: that it is %s was not stored in time", live.id, live.state.status.name)
         return True
 
     def _write(
-        self, live: LiveTask, change: Change, state: TaskState, on_commit: Callable[[], None] | None
+        self, live: LiveTask, change: Change, on_commit: Callable[[], None] | None, tried: Event | None
     ) -> None:
-        durable = change.status in _DURABLE
+        state = live.state
+        durable = change.status in _DURABLE or tried is not None
         write = Write(
             run=self._statement(live, change, state),
             settle=partial(self._settle, live, state, on_commit),
             durable=durable,
             refusable=False,
+            tried=tried,
         )
         crash_points.reached("task.progress")
         urgent = durable or on_commit is not None or self.bus.is_followed(live.id)

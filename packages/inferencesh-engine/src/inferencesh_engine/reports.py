@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import crash_points
 from .dispatch import output_schema
 from .domain.encoded import Encoded
-from .domain.recovery import may_run_again
+from .domain.recovery import may_run_again, runs_once
 from .domain.task import TaskStatus
 from .files import OutputFileError
 
@@ -37,7 +37,9 @@ class Reports:
     def on_status(self, task_id: str, attempt: int, status: int) -> None:
         """The attempt stands at this status now."""
         if (live := self._attempt(task_id, attempt)) is not None:
-            self._ledger.change(live, status=TaskStatus(status))
+            # The worker is told to begin after this; what may run only once is first known to have begun.
+            begins = status == TaskStatus.DISPATCHED and runs_once(live.app)
+            self._ledger.change(live, status=TaskStatus(status), at_once=begins)
 
     def on_log(self, task_id: str | None, attempt: int, log_type: int, text: str) -> None:
         """Text for the task's log."""

@@ -14,6 +14,11 @@ RETRY_KEY = "retry"
 _NOT_BEGUN = frozenset({TaskStatus.RECEIVED, TaskStatus.QUEUED})
 
 
+def runs_once(app: App | None) -> bool:
+    """Whether the app opts out of running again once it may have begun."""
+    return app is not None and app.manifest.metadata.get(RETRY_KEY) == "never"
+
+
 def may_run_again(
     state: TaskState, app: App | None, max_attempts: int, died: Literal["engine", "worker"]
 ) -> bool:
@@ -24,8 +29,7 @@ def may_run_again(
     """
     if app is None or state.status is TaskStatus.CANCELLING or state.attempt >= max_attempts:
         return False
-    policy = app.manifest.metadata.get(RETRY_KEY)
-    return policy == "always" or (died == "engine" and policy != "never")
+    return app.manifest.metadata.get(RETRY_KEY) == "always" or (died == "engine" and not runs_once(app))
 
 
 def after_restart(state: TaskState, app: App | None, max_attempts: int) -> dict[str, Any] | None:

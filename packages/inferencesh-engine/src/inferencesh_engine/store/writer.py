@@ -11,7 +11,7 @@ import logging
 import sqlite3
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..domain.problems import Problem
@@ -38,12 +38,14 @@ class Write:
         settle: Called on the event loop after the commit, with the result or the error.
         durable: Whether the commit must have reached the disk, not just the operating system.
         refusable: What to do while the disk is full: fail (True), or wait for room (False).
+        tried: Set, for a thread that waits, once it is committed or has failed.
     """
 
     run: Callable[[sqlite3.Connection], Any]
     settle: Callable[[Any, Exception | None], None]
     durable: bool = True
     refusable: bool = True
+    tried: Event | None = None
 
 
 class Writer:
@@ -176,6 +178,9 @@ class Writer:
         return [write]
 
     def _tell(self, outcomes: list[tuple[Write, Any, Exception | None]]) -> None:
+        for write, _, _ in outcomes:
+            if write.tried is not None:
+                write.tried.set()
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(_settle, outcomes)
 
