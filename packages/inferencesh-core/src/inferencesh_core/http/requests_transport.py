@@ -1,0 +1,158 @@
+"""A transport on `requests`, for those whose tools work on its sessions.
+
+`inference(transport=RequestsTransport(config))`, or a plugin's ``inferencesh_transport``, puts it in place of
+the built-in one::
+
+    transport = RequestsTransport()
+    transport.session.mount("https://", MyAdapter())
+    client = inference(transport=transport)
+"""
+
+from __future__ import annotations
+
+import os
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, MaxRetryError
+
+from ..config import ClientConfig
+from ..errors import ConnectError
+from .environment import proxy_for, tls_context
+from .messages import Response, origin_of
+from .pooling import (
+    SEND_BLOCK_BYTES,
+    PooledStream,
+    as_transport_error,
+    lower_case,
+    opened_body,
+    use_deadlines,
+)
+
+if TYPE_CHECKING:
+    import ssl
+
+    from ..errors import TransportError
+    from .messages import Request
+
+
+class RequestsTransport:
+    """Sends by one session of `requests`; the environment is read when an origin is first met.
+
+    Args:
+        config: How many connections to keep and whom to trust; the defaults when absent.
+
+    Attributes:
+        session: Where adapters can be mounted; its headers, cookies and credentials are not used.
+    """
+
+    def __init__(self, config: ClientConfig | None = None) -> None:
+        self._config = config or ClientConfig()
+        self._proxies: dict[str, dict[str, str]] = {}
+        self._process = os.getpid()
+        self.session = self._new_session()
+
+    def send(self, request: Request) -> Response:
+        """Perform an exchange; see `Transport.send`."""
+        raw = self._exchange(request)
+        try:
+            body = raw.read()
+        except (HTTPError, OSError) as error:
+            raw.close()
+            raise as_transport_error(error, request) from error
+        raw.release_conn()
+        return Response(raw.status, lower_case(raw.headers), body)
+
+    def open(self, request: Request) -> PooledStream:
+        """Open a response; see `Transport.open`."""
+        return PooledStream(self._exchange(request), request)
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.session.close()
+
+    def _exchange(self, request: Request) -> Any:
+        if self._process != os.getpid():
+            # After a fork, sockets belong to the parent: two processes on one connection mix their answers.
+            self._process, self.session = os.getpid(), self._new_session()
+        body, headers, close_body = opened_body(request)
+        try:
+            response = self.session.send(
+                _prepared(request, body, headers),
+                stream=True,
+                timeout=(request.connect_timeout, request.read_timeout),
+                allow_redirects=False,
+                verify=self._config.verify is not False,
+                proxies=self._proxies_to(origin_of(request.url)),
+            )
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise _as_transport_error(error, request) from error
+        finally:
+            close_body()
+        response.raw.decode_content = True
+        return response.raw
+
+    def _proxies_to(self, origin: str) -> dict[str, str]:
+        if origin not in self._proxies:
+            scheme, _, authority = origin.partition("://")
+            proxy = proxy_for(scheme, authority)
+            self._proxies[origin] = {scheme: proxy} if proxy else {}
+        return self._proxies[origin]
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False  # or each request would read the environment and .netrc
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _DeadlineAdapter(self._config))
+        return session
+
+
+class _DeadlineAdapter(HTTPAdapter):
+    """Pools that obey deadlines, with one TLS context for all their connections."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._verify = config.verify
+        self._context: ssl.SSLContext | None = None
+        super().__init__(pool_maxsize=config.pool_size)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, blocksize=SEND_BLOCK_BYTES, **kwargs)
+        use_deadlines(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, blocksize=SEND_BLOCK_BYTES, **kwargs)
+        use_deadlines(manager)
+        return manager
+
+    def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
+        host, pool = super().build_connection_pool_key_attributes(*args, **kwargs)
+        if host["scheme"] == "https":
+            self._context = self._context or tls_context(self._verify)
+            pool["ssl_context"] = self._context
+        return host, pool
+
+    def cert_verify(self, *_args: Any, **_kwargs: Any) -> None:
+        """Leave it to the context, which would otherwise trust the bundle of `requests` as well."""
+
+
+def _prepared(request: Request, body: Any, headers: dict[str, str]) -> requests.PreparedRequest:
+    if body is None or isinstance(body, bytes):
+        return requests.Request(request.method, request.url, request.headers, data=body).prepare()
+    prepared = requests.Request(request.method, request.url, request.headers).prepare()
+    # Set by hand: what knows how to prepare a file would look for its size, and send it in chunks.
+    del prepared.headers["Content-Length"]
+    prepared.headers.update(headers)
+    prepared.body = body
+    return prepared
+
+
+def _as_transport_error(error: Exception, request: Request) -> TransportError:
+    cause = error.args[0] if isinstance(error, requests.RequestException) and error.args else error
+    if isinstance(cause, MaxRetryError) and cause.reason is not None:
+        cause = cause.reason
+    if isinstance(cause, Exception):
+        return as_transport_error(cause, request)
+    return ConnectError(f"{request!r}: cannot be sent: {cause}")
