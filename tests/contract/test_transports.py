@@ -6,7 +6,6 @@ from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.contract import AsyncTransportContract, TransportContract
 
-
 closed_by_another_thread = pytest.mark.xfail(
     raises=AttributeError, strict=True, reason="PooledStream.read lets an AttributeError of http.client out"
 )

@@ -1,0 +1,96 @@
+"""Deadlines of a whole client against real sockets."""
+
+import time
+
+import pytest
+
+from inferencesh_core import inference
+from inferencesh_core.config import ClientConfig
+from inferencesh_core.errors import ReadTimeoutError, TaskTimeoutError
+from inferencesh_core.http.requests_transport import RequestsTransport
+from inferencesh_core.http.urllib3_transport import Urllib3Transport
+from inferencesh_core.testing.loopback import Loopback
+
+OVERSHOOT = 0.25
+TRANSPORTS = [Urllib3Transport, RequestsTransport]
+
+
+def silent(exchange):
+    exchange.hang()
+
+
+def trickling_header(exchange):
+    exchange.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    exchange.trickle(b"a", 0.02)
+
+
+def trickling_lines(exchange):
+    exchange.start()
+    while not exchange.wait(0.02):
+        exchange.chunk(b" ")
+
+
+def heartbeating(exchange):
+    exchange.start()
+    while not exchange.wait(0.02):
+        exchange.chunk(b'{"type": "heartbeat"}\n')
+
+
+def chattering(exchange):
+    exchange.start()
+    while not exchange.wait(0):
+        exchange.chunk(b'{"type": "heartbeat"}\n' * 100)
+
+
+def silent_after_a_line(exchange):
+    exchange.start()
+    exchange.chunk(b'{"id": "t1", "status": 7}\n{"id": "t1", "sta')
+    exchange.hang()
+
+
+def refusing_in_trickles(exchange):
+    exchange.start(503)
+    while not exchange.wait(0.02):
+        exchange.chunk(b" ")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        *[silent, trickling_header, trickling_lines, heartbeating],
+        *[chattering, silent_after_a_line, refusing_in_trickles],
+    ],
+)
+def test_waiting_for_a_task_ends_in_time_whatever_the_server_does(behaviour, transport):
+    with Loopback(behaviour) as server:
+        with inference("key", server.url, transport=transport(ClientConfig())) as client:
+            started = time.monotonic()
+            with pytest.raises(TaskTimeoutError):
+                client.tasks.wait_for_completion("t1", timeout=0.5)
+            taken = time.monotonic() - started
+        assert 0.5 <= taken <= 0.5 + OVERSHOOT
+
+
+@pytest.mark.parametrize("behaviour", [silent, trickling_header])
+def test_a_call_with_all_its_tries_ends_in_time(behaviour):
+    with Loopback(behaviour) as server:
+        with inference("key", server.url, deadline=0.6, read_timeout=0.2, backoff_base=0.01) as client:
+            started = time.monotonic()
+            with pytest.raises(ReadTimeoutError):
+                client.tasks.get("t1")
+            taken = time.monotonic() - started
+        assert taken <= 0.6 + OVERSHOOT
+        assert len(server.seen) >= 2
+
+
+def test_a_server_that_accepts_and_never_reads_is_given_up_in_time():
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0), backlog=8) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with inference("key", url, deadline=0.5, max_attempts=2) as client:
+            started = time.monotonic()
+            with pytest.raises(ReadTimeoutError):
+                client.tasks.get("t1")
+            assert time.monotonic() - started <= 0.5 + OVERSHOOT

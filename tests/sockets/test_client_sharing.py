@@ -1,0 +1,134 @@
+"""One client in many threads and processes: its sockets, counted."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from inferencesh_core import inference
+from inferencesh_core.config import ClientConfig
+from inferencesh_core.http.requests_transport import RequestsTransport
+from inferencesh_core.http.urllib3_transport import Urllib3Transport
+from inferencesh_core.testing.loopback import Loopback
+
+TRANSPORTS = [Urllib3Transport, RequestsTransport]
+
+
+def task_server(exchange):
+    """Runs every task at once; a task's id is its number, and its output too."""
+    number = exchange.target.rpartition("/")[2]
+    if exchange.target.endswith("/run"):
+        exchange.answer({"id": str(exchange.json["input"]), "status": 1})
+    elif exchange.target.endswith("/stream"):
+        number = exchange.target.split("/")[2]
+        exchange.start()
+        exchange.chunk(b'{"id": "%s", "status": 7}\n' % number.encode())
+        exchange.chunk(b'{"id": "%s", "status": 10, "output": %s}\n' % (number.encode(), number.encode()))
+        exchange.chunk(b"")
+    else:
+        exchange.answer({"id": number, "status": 10})
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_threads_share_a_client_and_each_gets_its_own_answers(transport):
+    with Loopback(task_server) as server:
+        client = inference("key", server.url, transport=transport(ClientConfig()))
+        with client, ThreadPoolExecutor(16) as threads:
+            answers = list(threads.map(lambda number: client.tasks.get(str(number)), range(400)))
+        assert [int(task["id"]) for task in answers] == [*range(400)]
+        assert server.connections <= 16
+
+
+def test_running_many_tasks_uses_no_more_sockets_than_tasks_at_once():
+    with Loopback(task_server) as server:
+        with inference("key", server.url) as client:
+            params = ({"app": "a/b", "input": number} for number in range(200))
+            results = client.tasks.run_many(params, concurrency=8)
+            assert sorted(task["output"] for task in results) == [*range(200)]
+        assert server.connections <= 8
+
+
+def test_one_call_after_another_uses_one_socket_streams_included():
+    with Loopback(task_server) as server:
+        with inference("key", server.url) as client:
+            for number in range(20):
+                assert client.tasks.run({"app": "a/b", "input": number})["output"] == number
+        assert server.connections == 1
+
+
+def test_closing_a_client_closes_its_sockets_and_the_threads_of_a_run_left_early_end():
+    before = threading.active_count()
+    left = threading.Event()
+
+    def handle(exchange):
+        if exchange.target.endswith("/run"):
+            exchange.answer({"id": str(exchange.json["input"]), "status": 1})
+        elif exchange.target.startswith("/tasks/0/"):
+            task_server(exchange)
+        else:
+            exchange.start()
+            exchange.chunk(b'{"id": "x", "status": 7}\n')
+            if exchange.peer_left(10):
+                left.set()
+
+    with Loopback(handle) as server, inference("key", server.url) as client:
+        results = client.tasks.run_many(({"app": "a/b", "input": n} for n in range(4)), concurrency=4)
+        assert next(results)["output"] == 0
+        results.close()
+        assert left.wait(10)
+        workers = [thread for thread in threading.enumerate() if thread.name == "inferencesh-flow"]
+        for thread in workers:
+            thread.join(10)
+        assert not any(thread.is_alive() for thread in workers)
+    assert threading.active_count() <= before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_uses_connections_of_its_own(transport):
+    with Loopback(task_server) as server:
+        with inference("key", server.url, transport=transport(ClientConfig())) as client:
+            assert client.tasks.get("1")["id"] == "1"
+            children = [forked(client, range(start, start + 20)) for start in (100, 200)]
+            mine = [client.tasks.get(str(number))["id"] for number in range(20)]
+            assert mine == [str(number) for number in range(20)]
+            assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
+            assert client.tasks.get("2")["id"] == "2"
+        assert server.connections == 3
+
+
+def forked(client, numbers):
+    """Ask for tasks in a child process; its exit code is 0 when every answer was right."""
+    child = os.fork()
+    if child == 0:
+        right = False
+        try:
+            right = all(client.tasks.get(str(number))["id"] == str(number) for number in numbers)
+        finally:
+            os._exit(0 if right else 1)
+    return child
+
+
+def test_a_long_follow_with_many_cuts_holds_one_socket_at_a_time():
+    cuts = 12
+
+    def handle(exchange):
+        nonlocal cuts
+        if not exchange.target.endswith("/stream"):
+            exchange.answer({"id": "t1", "status": 7, "output": cuts})
+        elif cuts:
+            cuts -= 1
+            most.append(server.open_connections)
+            exchange.start()
+            exchange.chunk(b'{"id": "t1", "status": 7}\n{"id": "t1", "st')
+            exchange.reset()
+        else:
+            task_server(exchange)
+
+    most = []
+    with Loopback(handle) as server, inference("key", server.url) as client:
+        task = client.tasks.stream("7", reconnect_delay_ms=1)
+        assert list(task)[-1]["output"] == 7
+    assert max(most) <= 3
