@@ -1,7 +1,7 @@
 """A process that runs tasks on an engine and says what it knows, until it is killed.
 
 Usage: crash_child.py FOLDER FIRST LAST [verb]. Each line it writes is what the engine answered:
-`accepted KEY ID`, `ended KEY ID STATUS OUTPUT`, `done`; or, with the verb `once`, `called ID` when the app was.
+`accepted KEY ID`, `ended KEY ID STATUS OUTPUT`, `done`; with the verb `once` also `called ID`, by the app.
 Keys are idempotency keys, used again by the next child.
 """
 

@@ -6,6 +6,9 @@ import json
 from functools import cached_property
 from typing import Any
 
+# Built once: json.dumps would build an encoder for every value.
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
 
 class Encoded:
     """A JSON value that knows its text: the store, the stream and the worker need one or the other.
@@ -23,7 +26,7 @@ class Encoded:
     def of(cls, value: Any) -> Encoded:
         """The value and its text; raises ValueError for what JSON cannot say (NaN, objects)."""
         try:
-            encoded = cls(json.dumps(value, separators=(",", ":"), allow_nan=False))
+            encoded = cls(_encode(value))
         except TypeError as error:
             raise ValueError(str(error)) from error
         encoded.__dict__["value"] = value

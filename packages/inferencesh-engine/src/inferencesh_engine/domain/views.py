@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .task import LogText, Step, TaskSpec, TaskState
 
 
+@lru_cache(maxsize=4096)  # a task's times are shown again with each of its events
 def rfc3339(at: float | None) -> str | None:
     """Unix seconds as UTC text with microseconds; None stays None."""
     if at is None:
