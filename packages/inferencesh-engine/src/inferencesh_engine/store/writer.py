@@ -8,7 +8,6 @@ so a bad one fails for itself only.
 from __future__ import annotations
 
 import logging
-import sqlite3
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -19,6 +18,7 @@ from .database import is_storage_full
 
 if TYPE_CHECKING:
     import asyncio
+    import sqlite3
     from collections.abc import Callable
 
 T = TypeVar("T")
