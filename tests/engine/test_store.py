@@ -138,14 +138,22 @@ def test_deferred_writes_keep_their_place_before_later_ones(tmp_path):
     assert asyncio.run(inside()) == [0, 1, 2, 3, 4, "now"]
 
 
-def fill_disk(engine, *, pages_left):
-    """From now on the database may grow by so few pages only: SQLite says what it says on a full disk."""
+async def fill_disk(engine):
+    """From now on the database has no room: SQLite says what it says on a full disk."""
+    await engine.store.writer.write(use_up_free_pages)
+    await engine.store.writer.write(forbid_growth)
 
-    def limit(db):
-        (pages,) = db.execute("PRAGMA page_count").fetchone()
-        db.execute(f"PRAGMA max_page_count = {pages + pages_left}")
 
-    return engine.store.writer.write(limit)
+def use_up_free_pages(db):
+    (free,) = db.execute("PRAGMA freelist_count").fetchone()
+    (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
+    db.execute("CREATE TABLE filler (content BLOB)")
+    db.execute("INSERT INTO filler VALUES (zeroblob(?))", (max(0, free - 2) * (page_bytes - 4),))
+
+
+def forbid_growth(db):
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    db.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def make_room(engine):
@@ -158,7 +166,7 @@ def test_on_a_full_disk_new_tasks_are_refused_and_nothing_is_lost(tmp_path):
             before = await ran(engine, n=1)
             body = {"app": "inline", "input": {"do": "echo", "pad": "x" * 30_000}}
             hanging = await engine.run({"app": "inline", "input": {"do": "hang"}})
-            await fill_disk(engine, pages_left=0)
+            await fill_disk(engine)
             with pytest.raises(Problem) as caught:
                 await engine.run(body, idempotency=Idempotency("k", "s", "f"))
             assert (caught.value.status, caught.value.code) == (507, "storage_full")
@@ -178,7 +186,7 @@ def test_a_task_that_ends_on_a_full_disk_waits_for_room_and_keeps_its_result(tmp
             outcome = await engine.run(
                 {"app": "inline", "input": {"do": "stream", "steps": 3, "size": 50_000}}
             )
-            await fill_disk(engine, pages_left=0)
+            await fill_disk(engine)
             ended = asyncio.ensure_future(engine.wait(outcome.task["id"]))
             done, _ = await asyncio.wait([ended], timeout=0.3)
             assert not done

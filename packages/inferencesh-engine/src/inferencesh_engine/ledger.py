@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from . import crash_points
+from .clock import now
 from .domain.task import Change, TaskStatus, allowed, apply
 from .domain.views import SpecView, TaskEvent
 from .events import EventBus
@@ -106,7 +106,7 @@ class Ledger:
         attempt = live.state.attempt if attempt is None else attempt
         if not allowed(live.state, attempt, what.get("status")):
             return False
-        at = max(time.time(), live.state.updated_at)
+        at = max(now(), live.state.updated_at)
         change = Change(seq=live.state.seq + 1, at=at, attempt=attempt, logs=self._taken_logs(live), **what)
         live.state = apply(live.state, change, max_log_chars=self._config.max_logs_in_state_bytes)
         tried = Event() if at_once else None
