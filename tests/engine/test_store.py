@@ -14,7 +14,7 @@ from inferencesh_engine.domain.listing import ListQuery
 from inferencesh_engine.domain.problems import EngineStartError, Problem
 from inferencesh_engine.store import Store
 from inferencesh_engine.store.writer import Write
-from inline_engine import ran, running
+from inline_engine import InlineWorkers, ran, running
 
 
 def started(folder):
@@ -181,12 +181,15 @@ def test_on_a_full_disk_new_tasks_are_refused_and_nothing_is_lost(tmp_path):
 
 
 def test_a_task_that_ends_on_a_full_disk_waits_for_room_and_keeps_its_result(tmp_path):
+    given = {"do": "hang", "pad": "x" * 50_000}
+
     async def inside():
-        async with running(tmp_path) as engine:
-            outcome = await engine.run(
-                {"app": "inline", "input": {"do": "stream", "steps": 3, "size": 50_000}}
-            )
+        workers = InlineWorkers()
+        async with running(tmp_path, workers) as engine:
+            outcome = await engine.run({"app": "inline", "input": given})
+            await workers.hanging.wait()
             await fill_disk(engine)
+            workers.gate.set()
             ended = asyncio.ensure_future(engine.wait(outcome.task["id"]))
             done, _ = await asyncio.wait([ended], timeout=0.3)
             assert not done
@@ -194,7 +197,7 @@ def test_a_task_that_ends_on_a_full_disk_waits_for_room_and_keeps_its_result(tmp
             return await asyncio.wait_for(ended, 10)
 
     task = asyncio.run(inside())
-    assert (task["status"], task["output"]) == (10, {"step": "last"})
+    assert (task["status"], task["output"]) == (10, given)
 
 
 def test_the_database_stays_flat_while_tasks_come_and_go(tmp_path):
