@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
     from .http.auth import Auth
-    from .http.transport import Transport
+    from .http.transport import AsyncTransport, Transport
     from .plugins.specs import Endpoint, Namespace
 
 KEY_VARIABLE = "INFERENCE_API_KEY"
@@ -74,6 +74,20 @@ class Assembly:
     def transport(self) -> Transport:
         """Give the synchronous transport: the caller's, or the first that a plugin offers."""
         return self._transport or self.context.hooks.transport(self.context.config)
+
+    def async_transport(self) -> AsyncTransport:
+        """Give the asynchronous transport: the caller's, or the first that a plugin offers.
+
+        Raises:
+            ConfigurationError: no plugin offers one.
+        """
+        transport = self._transport or self.context.hooks.async_transport(self.context.config)
+        if transport is None:
+            raise ConfigurationError(
+                "no plugin brings an asynchronous transport: pip install inferencesh-async, and look whether "
+                "INFERENCESH_DISABLE_PLUGINS leaves it out"
+            )
+        return transport  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Let go of the endpoint; the second time does nothing."""

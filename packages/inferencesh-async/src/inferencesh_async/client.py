@@ -1,0 +1,126 @@
+"""The asynchronous client."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, TypeVar
+
+# Importing the client must stay cheap: what making one needs is imported when one is made.
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from inferencesh_core.assembly import ClientOptions
+    from inferencesh_core.context import ClientContext
+    from inferencesh_core.files import AsyncFilesAPI, Uploadable, UploadFileOptions
+    from inferencesh_core.task_lines import Task
+    from inferencesh_core.task_streams import AsyncTaskStream
+    from inferencesh_core.tasks import AsyncTasksAPI
+    from typing_extensions import Self, Unpack
+
+    from .driver import AsyncioDriver
+
+N = TypeVar("N")
+
+
+class AsyncInference:
+    """The asyncio twin of `Inference`: the same namespaces and arguments, its methods awaited.
+
+    Its connections are made in the event loop that first uses it. Close it with ``await client.aclose()``, or
+    use it as an asynchronous context manager.
+
+    Args:
+        api_key: The key; the environment variable ``INFERENCE_API_KEY`` when absent.
+        base_url: Where the API is; see `inferencesh_core.client.Inference`.
+        options: What else can be set: see `inferencesh_core.assembly.ClientOptions`.
+
+    Raises:
+        ConfigurationError: there is no key for a remote address, or a setting cannot be used.
+    """
+
+    if TYPE_CHECKING:
+        tasks: AsyncTasksAPI
+        files: AsyncFilesAPI
+    else:
+
+        def __getattr__(self, name: str) -> Any:
+            from inferencesh_core.assembly import namespace_of  # noqa: PLC0415 - see above
+
+            return namespace_of(self, name, asynchronous=True)
+
+    def __init__(
+        self, api_key: str | None = None, base_url: str | None = None, **options: Unpack[ClientOptions]
+    ) -> None:
+        from inferencesh_core.assembly import assemble  # noqa: PLC0415 - see above
+
+        from .driver import AsyncioDriver  # noqa: PLC0415
+
+        self._assembly = assemble(api_key, base_url, options)
+        self._transport = self._assembly.async_transport()
+        self._driver = AsyncioDriver(self._transport)
+
+    @property
+    def context(self) -> ClientContext:
+        """What the client's subjects share; for packages that add namespaces."""
+        return self._assembly.context
+
+    @property
+    def driver(self) -> AsyncioDriver:
+        """What runs the client's flows; for packages that add namespaces."""
+        return self._driver
+
+    def namespace(self, face: Callable[[Self], N]) -> N:
+        """Give a namespace by its class, with its type: ``client.namespace(AsyncTracesAPI)``."""
+        return face(self)
+
+    async def aclose(self) -> None:
+        """Release the connections, and stop a local engine that nobody else uses."""
+        await self._driver.close()
+        self._assembly.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.context.config.base_url}>"
+
+    def __del__(self) -> None:
+        transport = self.__dict__.get("_transport")
+        if getattr(transport, "is_open", False):
+            warnings.warn(f"{self!r} was never closed: await client.aclose()", ResourceWarning, source=self)
+
+    def run(self, params: Mapping[str, Any], **options: Any) -> Any:
+        """Do what `tasks.run` does; kept for code written before there were namespaces."""
+        return self.tasks.run(params, **options)
+
+    async def cancel(self, task_id: str) -> None:
+        """Do what `tasks.cancel` does."""
+        await self.tasks.cancel(task_id)
+
+    async def get_task(self, task_id: str) -> Task:
+        """Do what `tasks.get` does."""
+        return await self.tasks.get(task_id)
+
+    async def wait_for_completion(self, task_id: str, *, timeout: float | None = None) -> Task:  # noqa: ASYNC109
+        """Do what `tasks.wait_for_completion` does."""
+        return await self.tasks.wait_for_completion(task_id, timeout)
+
+    def stream_task(self, task_id: str, **options: Any) -> AsyncTaskStream:
+        """Do what `tasks.stream` does."""
+        return self.tasks.stream(task_id, **options)
+
+    async def upload_file(self, data: Uploadable, options: UploadFileOptions | None = None) -> dict[str, Any]:
+        """Do what `files.upload` does."""
+        return await self.files.upload(data, options)
+
+
+def async_inference(
+    api_key: str | None = None, base_url: str | None = None, **options: Unpack[ClientOptions]
+) -> AsyncInference:
+    """Make an asynchronous client; the arguments are those of `AsyncInference`."""
+    return AsyncInference(api_key, base_url, **options)

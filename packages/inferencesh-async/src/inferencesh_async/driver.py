@@ -1,0 +1,193 @@
+"""The asyncio driver: performs the effects of flows by awaiting."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from inferencesh_core.flow.effects import (
+    Call,
+    CloseStream,
+    Effect,
+    Emit,
+    Fork,
+    Group,
+    Join,
+    Now,
+    OpenedStream,
+    OpenStream,
+    Outcome,
+    Read,
+    Send,
+    Sleep,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+
+    from inferencesh_core.flow.effects import Feed, Flow
+    from inferencesh_core.http.messages import Response
+    from inferencesh_core.http.transport import AsyncTransport
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class AsyncioDriver:
+    """Runs flows on the running event loop."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def run(self, flow: Flow[R]) -> R:
+        """Run a flow to its end; cancelling closes what it had opened."""
+        scope = _Scope(self._transport)
+        try:
+            return await scope.run(flow)
+        finally:
+            flow.close()
+            await scope.close()
+
+    async def iterate(self, feed: Feed[T, Any]) -> AsyncGenerator[T, None]:
+        """Give what a feed emits; closing the iterator closes the feed and its streams."""
+        scope = _Scope(self._transport)
+        try:
+            step = await scope.advance(feed)
+            while step is not None:
+                yield step.value
+                step = await scope.advance(feed)
+        finally:
+            feed.close()
+            await scope.close()
+
+    async def close(self) -> None:
+        """Close the transport."""
+        await self._transport.close()
+
+
+class _Scope:
+    """One flow being run, and what it opened."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+        self._streams: list[OpenedStream] = []
+        self._groups: list[_TaskGroup] = []
+        self._result: Any = None
+
+    async def run(self, flow: Flow[R]) -> R:
+        if await self.advance(flow) is not None:
+            raise TypeError("this operation emits values: iterate it instead of running it")
+        return self._result  # type: ignore[no-any-return]
+
+    async def advance(self, feed: Feed[T, Any]) -> Emit[T] | None:
+        """Go on until the feed emits; ``None`` when it has ended."""
+        value: Any = None
+        error: Exception | None = None
+        while True:
+            try:
+                step = feed.send(value) if error is None else feed.throw(error)
+            except StopIteration as end:
+                self._result = end.value
+                return None
+            if isinstance(step, Emit):
+                return step
+            value, error = None, None
+            try:
+                value = await _PERFORM[type(step)](self, step)
+            except Exception as problem:  # noqa: BLE001 - whatever the world raises is the flow's to judge
+                error = problem
+
+    async def send(self, effect: Send) -> Response:
+        return await self._transport.send(effect.request)
+
+    async def open_stream(self, effect: OpenStream) -> OpenedStream:
+        response = await self._transport.open(effect.request)
+        stream = OpenedStream(response.status, response.headers, response)
+        self._streams.append(stream)
+        return stream
+
+    async def read(self, effect: Read) -> bytes:
+        return await effect.stream.body.read(effect.timeout)  # type: ignore[no-any-return]
+
+    async def close_stream(self, effect: CloseStream) -> None:
+        self._streams.remove(effect.stream)
+        await effect.stream.body.close()
+
+    async def sleep(self, effect: Sleep) -> None:
+        await asyncio.sleep(effect.seconds)
+
+    async def now(self, _effect: Now) -> float:
+        return time.monotonic()
+
+    async def call(self, effect: Call) -> Any:
+        result = effect.function(*effect.arguments)
+        return await result if hasattr(result, "__await__") else result
+
+    async def fork(self, effect: Fork) -> _TaskGroup:
+        group = _TaskGroup(self._transport, effect.flows, effect.limit)
+        self._groups.append(group)
+        return group
+
+    async def join(self, effect: Join) -> Outcome[Any] | None:
+        return await effect.group.join()  # type: ignore[attr-defined, no-any-return]
+
+    async def close(self) -> None:
+        for group in self._groups:
+            await group.close()
+        for stream in self._streams:
+            await stream.body.close()
+
+
+_PERFORM: dict[type[Effect], Callable[[_Scope, Any], Awaitable[Any]]] = {
+    Send: _Scope.send,
+    OpenStream: _Scope.open_stream,
+    Read: _Scope.read,
+    CloseStream: _Scope.close_stream,
+    Sleep: _Scope.sleep,
+    Now: _Scope.now,
+    Call: _Scope.call,
+    Fork: _Scope.fork,
+    Join: _Scope.join,
+}
+
+
+class _TaskGroup(Group[Any]):
+    """Flows side by side, each an asyncio task.
+
+    A flow starts only while fewer than ``limit`` run or wait to be joined, so a slow consumer holds the
+    producer back.
+    """
+
+    def __init__(self, transport: AsyncTransport, flows: Iterable[Flow[Any]], limit: int) -> None:
+        self._transport = transport
+        self._flows: Iterator[tuple[int, Flow[Any]]] = enumerate(flows)
+        self._limit = limit
+        self._unjoined = 0
+        self._running: set[asyncio.Task[None]] = set()
+        self._done: asyncio.Queue[Outcome[Any]] = asyncio.Queue()
+
+    async def join(self) -> Outcome[Any] | None:
+        while self._unjoined < self._limit and (numbered := next(self._flows, None)) is not None:
+            self._unjoined += 1
+            task = asyncio.create_task(self._run(*numbered))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        if not self._unjoined:
+            return None
+        outcome = await self._done.get()
+        self._unjoined -= 1
+        return outcome
+
+    async def close(self) -> None:
+        running = tuple(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _run(self, index: int, flow: Flow[Any]) -> None:
+        try:
+            outcome = Outcome(index, await AsyncioDriver(self._transport).run(flow))
+        except Exception as error:  # noqa: BLE001 - an outcome carries any failure to whoever joins
+            outcome = Outcome(index, error=error)
+        self._done.put_nowait(outcome)
