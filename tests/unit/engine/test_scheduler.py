@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from inferencesh_engine.scheduler import Dispatch, Limits, Scheduler, Start, Stop, Ticket
+from inferencesh_engine.domain.placement import Dispatch, Start, Stop, Ticket
+from inferencesh_engine.scheduler import Limits, Scheduler
 
 PATIENCE = 0.05
 LIMITS = Limits(workers=2, workers_per_app=2, idle_seconds=10, patience_seconds=PATIENCE)

@@ -8,12 +8,16 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from inferencesh_core.refs import Ref
+
 from .clock import now
 from .domain.jobs import Description
 from .domain.problems import Problem
 from .domain.requests import parse_run
+from .domain.session import NEW, app_mismatch, version_mismatch
 from .domain.task import TaskSpec
 from .input_schema import InputSchema
+from .pool import canonical_setup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from .domain.requests import RunRequest
     from .files import Files
     from .pool import Pool
+    from .sessions import LiveSession, Sessions
 
 
 @dataclass(frozen=True)
@@ -33,28 +38,34 @@ class Acceptable:
 
     Attributes:
         description: None when the app is not loaded yet, or cannot be: then the worker checks the input.
+        session: The session it is a call of; None for a task without one, and for one that makes its own.
     """
 
     spec: TaskSpec
     app: App
     description: Description | None
+    session: LiveSession | None = None
 
 
 class Acceptance:
     """Checks run requests; everything that is wrong with one is a Problem."""
 
-    def __init__(self, config: EngineConfig, catalog: Catalog, pool: Pool, files: Files) -> None:
+    def __init__(
+        self, config: EngineConfig, catalog: Catalog, pool: Pool, files: Files, sessions: Sessions
+    ) -> None:
         self._config = config
         self._catalog = catalog
         self._pool = pool
         self._files = files
+        self._sessions = sessions
         self._described: dict[str, Description] = {}
         self._schemas: dict[tuple[str, str], InputSchema] = {}
 
     async def check(self, body: Mapping[str, Any]) -> Acceptable:
         """The task the body asks for."""
         request = parse_run(body)
-        app, function = self._find(request)
+        session = self._session(request)
+        app, function = self._find(request) if session is None else _find_in(session, request)
         self._require(app)
         described = await self._description(app)
         if described is None:
@@ -64,7 +75,7 @@ class Acceptance:
             entry = _entry(app, described, function or described.default_function)
             function = entry.name
             self._check_values(request, app, described, entry)
-        return Acceptable(_spec(request, app, function), app, described)
+        return Acceptable(_spec(request, app, function, session), app, described, session)
 
     def find_again(self, spec: TaskSpec) -> App | None:
         """The app of a task accepted earlier; None when it is gone."""
@@ -72,6 +83,9 @@ class Acceptance:
             return self._catalog.resolve(spec.app).app
         except Problem:
             return None
+
+    def _session(self, request: RunRequest) -> LiveSession | None:
+        return None if request.session in (None, NEW) else self._sessions.find(request.session)
 
     def _find(self, request: RunRequest) -> tuple[App, str | None]:
         if request.app:
@@ -125,7 +139,40 @@ def _entry(app: App, described: Description, function: str) -> FunctionDescripti
     return described.functions[function]
 
 
-def _spec(request: RunRequest, app: App, function: str | None) -> TaskSpec:
+def _find_in(session: LiveSession, request: RunRequest) -> tuple[App, str | None]:
+    """The app and function of a session's call; the app is the one its worker has, however edited since."""
+    record, app = session.record, session.app
+    ref = _parsed(request.app) if request.app else None
+    if ref is not None and (ref.name != app.name or ref.namespace not in (None, app.namespace)):
+        raise app_mismatch(record, str(ref))
+    if request.app_id not in (None, "", app.app_id):
+        raise app_mismatch(record, request.app_id)
+    for version in (ref.version if ref is not None else None, request.version_id):
+        if version not in (None, "", "latest", app.short_version, app.version_id):
+            raise version_mismatch(record, version)
+    _check_setup(session, request)
+    return app, request.function or (ref.function if ref is not None else None)
+
+
+def _check_setup(session: LiveSession, request: RunRequest) -> None:
+    asked = request.setup.value
+    if asked is not None and canonical_setup(asked) != canonical_setup(session.setup.value):
+        detail = f"session {session.record.id} was set up when it began; leave setup out of its calls"
+        raise Problem(422, "invalid_request", detail, field="setup")
+
+
+def _parsed(reference: str) -> Ref:
+    try:
+        return Ref.parse(reference)
+    except ValueError as error:
+        raise Problem(400, "invalid_request", str(error)) from None
+
+
+def _session_id(request: RunRequest) -> str | None:
+    return f"sess_{new_id()}" if request.session == NEW else request.session
+
+
+def _spec(request: RunRequest, app: App, function: str | None, session: LiveSession | None) -> TaskSpec:
     return TaskSpec(
         id=new_id(),
         created_at=now(),
@@ -138,9 +185,11 @@ def _spec(request: RunRequest, app: App, function: str | None) -> TaskSpec:
         workers=request.workers,
         webhook=request.webhook,
         run_at=request.run_at,
-        setup=request.setup,
+        setup=request.setup if session is None else session.setup,
         input=request.input,
         metadata=request.metadata,
+        session_id=_session_id(request),
+        session_timeout=request.session_timeout,
     )
 
 

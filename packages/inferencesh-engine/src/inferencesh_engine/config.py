@@ -32,8 +32,11 @@ class EngineConfig:
             superseded by newer and may be skipped then.
         max_stream_backlog_bytes: What one slow stream may lag behind before it skips to the newest state.
         max_queued_tasks: Tasks not yet finished; one more is refused with 429.
-        max_workers: Worker processes in all.
-        max_workers_per_app: Worker processes of one app.
+        max_workers: Worker processes in all, those of sessions aside.
+        max_workers_per_app: Worker processes of one app, likewise.
+        max_sessions: Sessions at once; each has a worker process of its own. One more is refused with 429.
+        max_sessions_per_app: Sessions of one app at once.
+        max_ended_sessions: Records kept of sessions that are over; the oldest go first.
         describe_wait_seconds: How long accepting a task waits for an app that is loaded for the first
             time, to check the input against its schema. The worker checks again in any case.
         task_timeout_seconds: How long a function may run; None is for ever.
@@ -63,6 +66,9 @@ class EngineConfig:
     max_queued_tasks: int = 10_000
     max_workers: int = field(default_factory=lambda: os.cpu_count() or 4)
     max_workers_per_app: int = 4
+    max_sessions: int = 400
+    max_sessions_per_app: int = 200
+    max_ended_sessions: int = 1000
     worker_idle_seconds: float = 300
     cancel_grace_seconds: float = 3
     setup_timeout_seconds: float = 600

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from . import crash_points
 from .domain.jobs import Job
@@ -26,6 +27,7 @@ class Dispatch:
         self._ledger = ledger
         self._files = files
         self._pool = pool
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def begin(self, live: LiveTask) -> None:
         """Submit the task now, or at its `run_at`."""
@@ -50,11 +52,31 @@ class Dispatch:
         await self.submit(live)
 
     async def submit(self, live: LiveTask) -> None:
-        """Submit the task; it fails with the reason when that cannot be done."""
+        """Submit the task; it fails with the reason when that cannot be done.
+
+        Calls of one session reach the pool in the order in which they came.
+        """
+        if live.spec.session_id is None:
+            await self._submit(live)
+            return
+        async with self._turns.setdefault(live.spec.session_id, asyncio.Lock()):
+            await self._submit(live)
+
+    async def stop(self, live: LiveTask, grace: float) -> None:
+        """End a task that is cancelling: its app has `grace` seconds to stop by itself."""
+        if live.work is not None:
+            live.work.cancel()
+            self._ledger.change(live, status=TaskStatus.CANCELLED)
+        elif live.submitted:
+            await self._pool.cancel(live.id, grace)
+
+    async def _submit(self, live: LiveTask) -> None:
         try:
             job = await self._job(live)
         except Problem as problem:
             self._ledger.change(live, status=TaskStatus.FAILED, error=problem.detail)
+            return
+        if live.state.terminal:
             return
         if live.state.status is TaskStatus.CANCELLING:
             self._ledger.change(live, status=TaskStatus.CANCELLED)

@@ -16,6 +16,7 @@ from .plugins import Hooks
 from .pool import Pool
 from .reports import Reports
 from .retention import Retention
+from .sessions import Sessions
 from .store import Store
 from .tasks import Tasks
 
@@ -46,6 +47,7 @@ class Engine:
         store: Tasks and file records. There once the engine is started, as are the others below.
         files: Uploads and outputs.
         pool: The workers.
+        sessions: The sessions.
     """
 
     base_url: str | None = None
@@ -53,6 +55,7 @@ class Engine:
     store: Store
     files: Files
     pool: Pool
+    sessions: Sessions
 
     def __init__(self, config: EngineConfig, *, plugins: Sequence[object] = ()) -> None:
         self.config = config
@@ -83,15 +86,17 @@ class Engine:
         self._ledger = Ledger(config, self.store)
         reports = Reports(config, self._ledger, self.files)
         self.pool = Pool(config, self.catalog, self._hooks.executor(config), reports)
-        reports.dispatch = Dispatch(self._ledger, self.files, self.pool)
-        acceptance = Acceptance(config, self.catalog, self.pool, self.files)
-        self._tasks = Tasks(config, self.store, self._ledger, acceptance, reports.dispatch, self.pool)
+        dispatch = reports.dispatch = Dispatch(self._ledger, self.files, self.pool)
+        self.sessions = reports.sessions = Sessions(config, self.store, self._ledger, dispatch, self.pool)
+        acceptance = Acceptance(config, self.catalog, self.pool, self.files, self.sessions)
+        self._tasks = Tasks(config, self.store, self._ledger, acceptance, dispatch, self.sessions)
 
     async def stop(self) -> None:
         """Stop the workers and close the store; unfinished tasks are taken up by the next engine."""
         self._retention.cancel()
         with suppress(asyncio.CancelledError):
             await self._retention
+        self.sessions.close()
         self._ledger.close()
         await self.pool.stop()
         await self.store.close()

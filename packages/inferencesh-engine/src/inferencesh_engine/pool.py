@@ -8,8 +8,9 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from .domain.jobs import Description, LoadFailure
+from .domain.placement import Dispatch, Start, Ticket
 from .domain.task import TaskStatus
-from .scheduler import Dispatch, Limits, Scheduler, Start, Ticket
+from .scheduler import Limits, Scheduler
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from .catalog import App, Catalog
     from .config import EngineConfig
     from .domain.jobs import Job, PoolObserver
+    from .domain.placement import Command
     from .executors import Executor
-    from .scheduler import Command
 
 
 class Pool:
@@ -36,6 +37,7 @@ class Pool:
         self._scheduler = Scheduler(limits, _worker_ids())
         self._jobs: dict[str, Job] = {}  # waiting for a worker, by task
         self._workers: dict[str, Worker] = {}
+        self._held: dict[str, Worker] = {}  # by the session that holds it
         self._descriptions: dict[str, tuple[str, Description]] = {}  # by app: its version and what it says
         self._asked: dict[str, _Question] = {}  # by version
         self._alarm: asyncio.TimerHandle | None = None
@@ -47,7 +49,9 @@ class Pool:
         if self._stopped:
             return
         self._jobs[job.task_id] = job
-        ticket = Ticket(job.task_id, job.app.app_id, job.app.version_id, canonical_setup(job.setup))
+        ticket = Ticket(
+            job.task_id, job.app.app_id, job.app.version_id, canonical_setup(job.setup), job.session
+        )
         self._obey(self._scheduler.submit(ticket, self._now()))
         if job.task_id in self._jobs:
             self._observer.on_status(job.task_id, job.attempt, TaskStatus.QUEUED)
@@ -65,6 +69,16 @@ class Pool:
             if worker.job is not None and worker.job.task_id == task_id:
                 await worker.cancel(grace)
                 return
+
+    async def release(self, session: str) -> None:
+        """Let the session's worker unload its app and leave; returns when it has.
+
+        It gets `cancel_grace_seconds` for that. A job it still has comes to its end first.
+        """
+        worker = self._held.pop(session, None)
+        self._obey(self._scheduler.release(session))
+        if worker is not None:
+            await worker.gone.wait()
 
     async def describe(self, app: App) -> Description | LoadFailure:
         """What the app says about itself. An app not known yet is loaded; its worker stays for tasks."""
@@ -117,16 +131,23 @@ class Pool:
                 self._empty.set()
             return
         self._obey(self._scheduler.gone(worker.id, self._now()))
+        self._tell_if_lost(worker)
         question = self._asked.get(worker.app.version_id)
         if question is not None and worker.outcome is None and not self._is_loading(worker.app.version_id):
             self._probe(question)
+
+    def _tell_if_lost(self, worker: Worker) -> None:
+        for session in [session for session, holder in self._held.items() if holder is worker]:
+            del self._held[session]
+            self._jobs = {task_id: job for task_id, job in self._jobs.items() if job.session != session}
+            self._observer.on_lost(session)
 
     def _obey(self, commands: Iterable[Command]) -> None:
         for command in commands:
             if isinstance(command, Start):
                 self._start(command)
             elif isinstance(command, Dispatch):
-                self._workers[command.worker_id].take(self._jobs.pop(command.ticket_id, None))
+                self._give(self._workers[command.worker_id], self._jobs.pop(command.ticket_id, None))
             else:
                 self._workers[command.worker_id].retire(self._config.cancel_grace_seconds)
         self._set_alarm()
@@ -136,7 +157,17 @@ class Pool:
         app = job.app if job is not None else self._asked[command.ticket_id].app
         worker = Worker(command.worker_id, app, self._config, self, self._observer)
         self._workers[worker.id] = worker
+        self._hold(worker, job)
         worker.start(job, self._catalog, self._executor)
+
+    def _give(self, worker: Worker, job: Job | None) -> None:
+        self._hold(worker, job)
+        worker.take(job)
+
+    def _hold(self, worker: Worker, job: Job | None) -> None:
+        if job is not None and job.session is not None and job.session not in self._held:
+            self._held[job.session] = worker
+            self._observer.on_held(job.session, worker.id)
 
     def _probe(self, question: _Question) -> None:
         self._obey(self._scheduler.submit(question.ticket, self._now()))

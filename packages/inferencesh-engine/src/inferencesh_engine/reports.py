@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .dispatch import Dispatch
     from .files import Files
     from .ledger import Ledger, LiveTask
+    from .sessions import Sessions
 
 RUN_LOG = 1
 TASK_LOG = 4
@@ -28,6 +29,7 @@ class Reports:
     """The pool's observer. A word about an attempt that is over is dropped."""
 
     dispatch: Dispatch
+    sessions: Sessions
 
     def __init__(self, config: EngineConfig, ledger: Ledger, files: Files) -> None:
         self._config = config
@@ -104,17 +106,30 @@ class Reports:
             return
         if traceback:
             self._ledger.log(live, RUN_LOG, traceback if traceback.endswith("\n") else traceback + "\n")
-        if kind == "worker_died" and may_run_again(live.state, live.app, self._config.max_attempts, "worker"):
+        if kind == "worker_died" and self._may_run_again(live):
             self._ledger.log(live, TASK_LOG, f"attempt {attempt}: {error}; running it again\n")
             self._ledger.change(live, attempt=attempt + 1, status=TaskStatus.QUEUED)
             self.dispatch.again(live)
         else:
             self._fail(live, error)
 
+    def _may_run_again(self, live: LiveTask) -> bool:
+        # What a session's worker knew died with it, so another one could not answer its calls.
+        in_session = live.spec.session_id is not None
+        return not in_session and may_run_again(live.state, live.app, self._config.max_attempts, "worker")
+
     def on_cancelled(self, task_id: str, attempt: int) -> None:
         """The attempt has ended because it was cancelled."""
         if (live := self._attempt(task_id, attempt)) is not None:
             self._ledger.change(live, status=TaskStatus.CANCELLED)
+
+    def on_held(self, session: str, worker_id: str) -> None:
+        """The session has this worker from now on."""
+        self.sessions.on_held(session, worker_id)
+
+    def on_lost(self, session: str) -> None:
+        """The worker of the session has died."""
+        self.sessions.on_lost(session)
 
     def _fail(self, live: LiveTask, error: str) -> None:
         text = error.encode("utf-8", "replace").decode()

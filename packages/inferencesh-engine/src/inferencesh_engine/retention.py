@@ -8,7 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .store import keys, retention
+from .store import keys, retention, sessions
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,7 +23,7 @@ _log = logging.getLogger("inferencesh.engine")
 
 
 class Retention:
-    """Drops events of finished tasks, the oldest finished tasks, and old idempotency keys."""
+    """Drops events of finished tasks, the oldest finished tasks and sessions, and old idempotency keys."""
 
     def __init__(self, config: EngineConfig, store: Store, ledger: Ledger) -> None:
         self._config = config
@@ -53,6 +53,7 @@ class Retention:
         ended_before = now - config.event_retention_seconds
         await self._until_none(partial(retention.drop_old_events, ended_before=ended_before))
         await self._until_none(partial(retention.drop_old_tasks, keep=config.max_finished_tasks))
+        await self._until_none(partial(sessions.drop_old, keep=config.max_ended_sessions))
         await self._until_none(partial(keys.expire, before=now - config.idempotency_hours * 3600))
 
     async def _until_none(self, drop: Callable[[sqlite3.Connection], int]) -> None:

@@ -11,6 +11,8 @@ and, once it served a ticket with setup values, those values. The rules:
 - When all places are taken, the worker that has been idle longest makes room.
 - A probe only wants a loaded app. It may use one place over the limits, so that looking at an app never
   waits behind long calls; a place used that way is given back at the first idle moment.
+- A session's worker is its own and takes no place: see `leases`. Its first ticket takes a worker that has
+  loaded the app and done nothing yet, else a new one.
 """
 
 from __future__ import annotations
@@ -21,8 +23,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from .domain.placement import Dispatch, Start, Stop, Ticket
+from .leases import Leases
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from .domain.placement import Command
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class Limits:
     """How many workers there may be, and how long they and their tickets wait.
 
     Attributes:
-        workers: Workers in all.
+        workers: Workers in all, those of sessions aside.
         workers_per_app: Workers of one app, whatever their versions and setups.
         idle_seconds: An idle worker is stopped after this.
         patience_seconds: How long a ticket waits for a busy worker before another one is started.
@@ -42,48 +49,6 @@ class Limits:
     idle_seconds: float
     patience_seconds: float = 0.05
     turn_seconds: float = 2.0
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """Something that needs a worker.
-
-    Attributes:
-        app: The app's id; limits and turns go by it.
-        version: What must be loaded.
-        setup: The canonical text of the setup values; None is a probe, served by any worker of the version.
-    """
-
-    id: str
-    app: str
-    version: str
-    setup: str | None
-
-
-@dataclass(frozen=True)
-class Start:
-    """Start a worker for this ticket; it is given the ticket as soon as it is loaded."""
-
-    worker_id: str
-    ticket_id: str
-
-
-@dataclass(frozen=True)
-class Dispatch:
-    """Give the ticket to this idle worker."""
-
-    worker_id: str
-    ticket_id: str
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Stop this idle worker, and say `gone` when its process has ended."""
-
-    worker_id: str
-
-
-Command = Start | Dispatch | Stop
 
 
 class _State(Enum):
@@ -125,14 +90,20 @@ class Scheduler:
         self._workers: dict[str, _Worker] = {}
         # The first app is the next to be served; one that was served goes to the end.
         self._queues: OrderedDict[str, deque[_Waiting]] = OrderedDict()
+        self._leases = Leases()
 
     def submit(self, ticket: Ticket, now: float) -> list[Command]:
         """A ticket waits for a worker."""
+        if ticket.session is not None:
+            commands = self._leases.submit(ticket, ticket.session, lambda: self._hire(ticket))
+            return commands + self._match(now)
         self._queues.setdefault(ticket.app, deque()).append(_Waiting(ticket, now))
         return self._match(now)
 
     def withdraw(self, ticket_id: str) -> bool:
         """Take a waiting ticket back; False when it is not waiting (any more)."""
+        if self._leases.withdraw(ticket_id):
+            return True
         for app, queue in self._queues.items():
             for waiting in queue:
                 if waiting.ticket.id == ticket_id:
@@ -143,6 +114,8 @@ class Scheduler:
 
     def finished(self, worker_id: str, now: float) -> list[Command]:
         """A worker is done with its ticket and can take another."""
+        if worker_id in self._leases:
+            return self._leases.finished(worker_id)
         worker = self._workers[worker_id]
         worker.state, worker.idle_since = _State.IDLE, now
         worker.settled_at = now if worker.settled_at is None else worker.settled_at
@@ -150,8 +123,15 @@ class Scheduler:
 
     def gone(self, worker_id: str, now: float) -> list[Command]:
         """A worker's process has ended, for whatever reason; its ticket, if it had one, is over too."""
+        if worker_id in self._leases:
+            self._leases.gone(worker_id)
+            return []
         del self._workers[worker_id]
         return self._match(now)
+
+    def release(self, session: str) -> list[Command]:
+        """A session is over: its worker stops as soon as it is idle."""
+        return self._leases.release(session)
 
     def tick(self, now: float) -> list[Command]:
         """Time has passed; see `wakeup`."""
@@ -205,6 +185,15 @@ class Scheduler:
         """The suitable idle worker, one with the very setup first; the last used is the warmest."""
         suitable = [worker for worker in self._idle() if worker.suits(ticket)]
         return max(suitable, key=lambda w: (w.setup == ticket.setup, w.idle_since), default=None)
+
+    def _hire(self, ticket: Ticket) -> Start | Dispatch:
+        """A worker for a session: nobody's call or setup may have left anything in it."""
+        unused = (w for w in self._idle() if w.version == ticket.version and w.setup is None)
+        worker = next(unused, None)
+        if worker is None:
+            return Start(next(self._ids), ticket.id)
+        del self._workers[worker.id]
+        return Dispatch(worker.id, ticket.id)
 
     def _is_due(self, waiting: _Waiting, now: float) -> bool:
         return not self._could_grow(waiting.ticket) or now >= waiting.since + self._limits.patience_seconds

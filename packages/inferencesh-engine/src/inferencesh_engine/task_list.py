@@ -41,6 +41,7 @@ _COLUMNS = (
     "worker_id",
     "webhook",
     "run_at",
+    "session_id",
     "error",
     "input",
     "output",

@@ -13,7 +13,7 @@ from .domain.problems import Problem, not_found
 from .domain.recovery import after_restart
 from .domain.task import TaskStatus, received
 from .domain.views import RunOutcome, SpecView, TaskEvent, logs_dto, rfc3339, timings_dto
-from .store import keys
+from .store import keys, sessions
 from .store import tasks as rows
 from .task_list import TaskList
 
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from .config import EngineConfig
     from .dispatch import Dispatch
     from .domain.listing import ListQuery, Page
+    from .domain.session import Session
     from .domain.task import TaskSpec, TaskState
     from .ledger import Ledger, LiveTask
-    from .pool import Pool
+    from .sessions import Sessions
     from .store import Store
     from .store.history import History
 
@@ -44,14 +45,14 @@ class Tasks:
         ledger: Ledger,
         acceptance: Acceptance,
         dispatch: Dispatch,
-        pool: Pool,
+        sessions: Sessions,
     ) -> None:
         self._config = config
         self._store = store
         self._ledger = ledger
         self._acceptance = acceptance
         self._dispatch = dispatch
-        self._pool = pool
+        self._sessions = sessions
         self._accepting: set[tuple[str, str]] = set()
         self._list = TaskList(store, ledger)
 
@@ -101,9 +102,12 @@ class Tasks:
             raise Problem(429, "queue_full", detail, retry_after=1)
 
     async def _store_new(self, new: Acceptable, idempotency: Idempotency | None) -> LiveTask:
-        await self._store.writer.write(partial(_insert, spec=new.spec, idempotency=idempotency))
+        with self._sessions.entered(new) as session:
+            insert = partial(_insert, spec=new.spec, session=session, idempotency=idempotency)
+            await self._store.writer.write(insert)
         live = self._ledger.open(new.spec, received(new.spec), new.app)
         live.description = new.description
+        self._sessions.follow(live)
         return live
 
     async def recover(self) -> None:
@@ -112,9 +116,12 @@ class Tasks:
             app = self._acceptance.find_again(spec)
             live = self._ledger.open(spec, state, app)
             change = after_restart(state, app, self._config.max_attempts)
+            if spec.session_id is not None:
+                change = self._sessions.after_restart(live, change)
             if change is not None:
                 crash_points.reached("recovery.decided")
                 self._ledger.change(live, **change)
+        self._sessions.recovered()
         # A new attempt begins when its number is on disk: no two attempts may share one.
         await self._ledger.settled()
         for live in list(self._ledger.live.values()):
@@ -147,15 +154,9 @@ class Tasks:
             return self.now(task_id)
         if live.state.status is not TaskStatus.CANCELLING:
             self._ledger.change(live, status=TaskStatus.CANCELLING, on_commit=_cancelling)
-        await self._stop(live, 0 if force else self._config.cancel_grace_seconds if grace is None else grace)
+        grace = self._config.cancel_grace_seconds if grace is None else grace
+        await self._dispatch.stop(live, 0 if force else grace)
         return await asyncio.shield(live.ended)
-
-    async def _stop(self, live: LiveTask, grace: float) -> None:
-        if live.work is not None:
-            live.work.cancel()
-            self._ledger.change(live, status=TaskStatus.CANCELLED)
-        elif live.submitted:
-            await self._pool.cancel(live.id, grace)
 
     async def delete(self, task_id: str) -> None:
         """Forget a task that has ended; raises Problem 409 for one that has not."""
@@ -225,8 +226,12 @@ def _cancelling() -> None:
     crash_points.reached("task.cancelling")
 
 
-def _insert(db: sqlite3.Connection, *, spec: TaskSpec, idempotency: Idempotency | None) -> None:
+def _insert(
+    db: sqlite3.Connection, *, spec: TaskSpec, session: Session | None, idempotency: Idempotency | None
+) -> None:
     rows.insert(db, spec, received(spec))
+    if session is not None:
+        sessions.save(db, session)
     if idempotency is not None:
         keys.insert(db, idempotency, spec.id, spec.created_at)
     crash_points.reached("task.committing")

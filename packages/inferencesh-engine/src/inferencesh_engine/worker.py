@@ -63,6 +63,7 @@ class Worker:
     Attributes:
         job: What it is working on; None while it is idle or only loads its app.
         outcome: What it says the app is, or why that could not be loaded; None until it is known.
+        gone: Set when its process has ended.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Worker:
         self.app = app
         self.job: Job | None = None
         self.outcome: Description | LoadFailure | None = None
+        self.gone = asyncio.Event()
         self._config = config
         self._keeper = keeper
         self._observer = observer
@@ -159,6 +161,7 @@ class Worker:
         if self.job is not None:
             self._fail(verdict)
         self._forget_deadline()
+        self.gone.set()
         self._keeper.worker_gone(self)
 
     async def _start(self, catalog: Catalog, executor: Executor) -> None:

@@ -18,8 +18,7 @@ class Job:
         function: None means the app's default function.
         setup: The setup values as the caller gave them; part of the worker's identity.
         metadata: What the app sees as its metadata, besides what the worker knows itself.
-        worker_id: The worker this job is pinned to; None lets the scheduler choose.
-        exclusive: Whether the job needs a fresh worker of its own.
+        session: The session whose worker does it; None lets any suitable worker.
     """
 
     task_id: str
@@ -29,8 +28,7 @@ class Job:
     setup: Any = None
     input: Any = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    worker_id: str | None = None
-    exclusive: bool = False
+    session: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,3 +84,9 @@ class PoolObserver(Protocol):
 
     def on_cancelled(self, task_id: str, attempt: int) -> None:
         """The attempt has ended because it was cancelled; nothing of it runs any more."""
+
+    def on_held(self, session: str, worker_id: str) -> None:
+        """The session has this worker from now on."""
+
+    def on_lost(self, session: str) -> None:
+        """The worker of the session has died; jobs that waited for it are dropped without a word."""

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from .encoded import Encoded
 from .problems import Problem
+from .session import MAX_TIMEOUT_SECONDS, NEW
 
 T = TypeVar("T")
 
@@ -21,6 +22,8 @@ class RunRequest:
         app, app_id, version_id: One of them names the app.
         run_at: Unix time before which the task does not start.
         variant: A word older clients send; kept, without effect.
+        session: `new`, or the id of the session to call; None for a task without one.
+        session_timeout: The idle time-out of the new session in seconds; None is the default.
     """
 
     app: str | None
@@ -35,6 +38,8 @@ class RunRequest:
     webhook: str | None
     run_at: float | None
     variant: str
+    session: str | None
+    session_timeout: int | None
 
 
 def parse_run(body: Mapping[str, Any]) -> RunRequest:
@@ -42,8 +47,9 @@ def parse_run(body: Mapping[str, Any]) -> RunRequest:
     app, app_id, version_id = (_text(body, name) for name in ("app", "app_id", "version_id"))
     if not (app or app_id or version_id):
         raise _wrong("app", "a reference like namespace/name", body.get("app"))
-    if body.get("session"):
-        raise Problem(422, "unsupported", "session: this engine runs stateless tasks only; leave it out")
+    session, run_at = _text(body, "session") or None, _time(body, "run_at")
+    if session is not None and run_at is not None:
+        raise Problem(422, "invalid_request", "a call of a session has no run_at: calls run in order")
     return RunRequest(
         app=app,
         app_id=app_id,
@@ -55,8 +61,10 @@ def parse_run(body: Mapping[str, Any]) -> RunRequest:
         infra=_text(body, "infra") or "private",
         workers=_workers(body),
         webhook=_text(body, "webhook"),
-        run_at=_time(body, "run_at"),
+        run_at=run_at,
         variant=_text(body, "variant") or "",
+        session=session,
+        session_timeout=_session_timeout(body, session),
     )
 
 
@@ -90,6 +98,18 @@ def _workers(body: Mapping[str, Any]) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not all(isinstance(name, str) and _is_unicode(name) for name in value):
         raise _wrong("workers", "a list of worker ids or null", value)
     return tuple(value)
+
+
+def _session_timeout(body: Mapping[str, Any], session: str | None) -> int | None:
+    value = body.get("session_timeout")
+    if value is None:
+        return None
+    if type(value) is not int or not 1 <= value <= MAX_TIMEOUT_SECONDS:
+        raise _wrong("session_timeout", f"a whole number of seconds from 1 to {MAX_TIMEOUT_SECONDS}", value)
+    if session != NEW:
+        detail = f"session_timeout goes with session: {NEW!r} only; a session keeps the one it began with"
+        raise Problem(422, "invalid_request", detail, field="session_timeout")
+    return value
 
 
 def _time(body: Mapping[str, Any], name: str) -> float | None:

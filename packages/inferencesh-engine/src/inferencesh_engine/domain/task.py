@@ -49,6 +49,8 @@ class TaskSpec:
         created_at: Unix time in seconds.
         run_at: Unix time before which the task does not start; None starts it at once.
         function: None means the app's default function.
+        session_id: The session it is a call of; None for a task without one.
+        session_timeout: The idle time-out it asked for when it made that session, in seconds.
     """
 
     id: str
@@ -65,6 +67,8 @@ class TaskSpec:
     webhook: str | None = None
     run_at: float | None = None
     metadata: Encoded = NULL
+    session_id: str | None = None
+    session_timeout: int | None = None
 
 
 @dataclass(frozen=True)

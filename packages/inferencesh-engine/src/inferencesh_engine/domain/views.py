@@ -68,7 +68,14 @@ def spec_dto(spec: TaskSpec) -> dict[str, Any]:
         "metadata": spec.metadata.value,
         "rating": "unrated",
         "usage_events": [],
+        **_session_members(spec),
     }
+
+
+def _session_members(spec: TaskSpec) -> dict[str, Any]:
+    """Left out where there is nothing to say."""
+    members = {"session_id": spec.session_id, "session_timeout": spec.session_timeout}
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def state_dto(task_id: str, state: TaskState) -> dict[str, Any]:

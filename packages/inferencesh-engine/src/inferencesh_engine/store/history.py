@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SPEC = (
     "id, created_at, app, app_id, app_version_id, app_variant, function, infra, workers, webhook, run_at,"
-    " setup, input, metadata"
+    " session_id, session_timeout, setup, input, metadata"
 )
 _STATE = "seq, attempt, updated_at, status, worker_id, error, output, steps"
 _Row = tuple[Any, ...]
@@ -136,6 +136,8 @@ def _spec(row: _Row) -> TaskSpec:
         workers,
         webhook,
         run_at,
+        session_id,
+        session_timeout,
         *json_,
     ) = row
     known_workers = json.loads(workers)
@@ -155,4 +157,6 @@ def _spec(row: _Row) -> TaskSpec:
         setup=setup,
         input=given,
         metadata=metadata,
+        session_id=session_id,
+        session_timeout=session_timeout,
     )

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from ..domain.problems import EngineStartError
-from . import keys
+from . import keys, sessions
 from .database import EngineLock, connect, open_for_writing
 from .files import FileTable
 from .history import History
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..domain.idempotency import Idempotency
+    from ..domain.session import Session
 
 T = TypeVar("T")
 _OLDEST_SQLITE = (3, 24, 0)  # the first with ON CONFLICT DO UPDATE
@@ -56,6 +57,14 @@ class Store:
     def find_key(self, asked: Idempotency, *, since: float) -> tuple[str, str] | None:
         """Fingerprint and task id of the first request with this key, if it came after `since`."""
         return keys.find(self._reads, asked, since=since)
+
+    def session(self, session_id: str) -> Session | None:
+        """The session's record; None when there is none."""
+        return sessions.get(self._reads, session_id)
+
+    def active_sessions(self) -> list[Session]:
+        """The records of sessions that had not ended when they were written."""
+        return sessions.active(self._reads)
 
     async def scan(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Run a read that may take long, off the event loop."""

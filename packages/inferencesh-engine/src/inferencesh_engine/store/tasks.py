@@ -20,8 +20,8 @@ def insert(db: sqlite3.Connection, spec: TaskSpec, state: TaskState) -> None:
     """A task that was just accepted."""
     db.execute(
         "INSERT INTO tasks (id, created_at, app, app_id, app_version_id, app_variant, function, infra,"
-        " workers, webhook, run_at, setup, input, metadata, seq, attempt, status, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " workers, webhook, run_at, setup, input, metadata, session_id, session_timeout, seq, attempt,"
+        " status, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             spec.id,
             spec.created_at,
@@ -37,6 +37,8 @@ def insert(db: sqlite3.Connection, spec: TaskSpec, state: TaskState) -> None:
             spec.setup.text,
             spec.input.text,
             spec.metadata.text,
+            spec.session_id,
+            spec.session_timeout,
             state.seq,
             state.attempt,
             int(state.status),
