@@ -7,7 +7,9 @@ from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.contract import AsyncTransportContract, TransportContract
 
 closed_by_another_thread = pytest.mark.xfail(
-    raises=AttributeError, strict=True, reason="PooledStream.read lets an AttributeError of http.client out"
+    raises=AttributeError,
+    strict=False,  # whether it comes out depends on the version of Python
+    reason="PooledStream.read lets an AttributeError of http.client out",
 )
 
 
