@@ -198,12 +198,15 @@ class Api:
     def _redirected(self, request: Request, exchange: Callable[[Request], Flow[Any]]) -> Flow[Answer]:
         # One try has one read time-out, however many steps it takes.
         end = (yield from now()) + request.read_timeout
-        for _ in range(_MAX_REDIRECTS + 1):
+        redirects = 0
+        while True:
             answer = yield from self._signed(request, exchange, end)
             if answer.status not in _REDIRECTS or "location" not in answer.headers:
                 return answer
+            redirects += 1
+            if redirects > _MAX_REDIRECTS:
+                raise APIError(answer.status, f"{request!r}: more than {_MAX_REDIRECTS} redirects")
             request = self._redirect(request, answer).within((yield from _time_until(end, request)))
-        raise APIError(answer.status, f"{request!r}: more than {_MAX_REDIRECTS} redirects")
 
     def _redirect(self, request: Request, answer: Answer) -> Request:
         url = urljoin(request.url, answer.headers["location"])
