@@ -41,8 +41,16 @@ def connect(path: Path, *, timeout: float = _BUSY_SECONDS) -> sqlite3.Connection
     return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
 
 
+def wal_of(path: Path) -> Path:
+    """The write-ahead log of a database; it exists while a connection that has written is open."""
+    return path.with_name(f"{path.name}-wal")
+
+
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """The writer's connection, with the schema up to date; raises EngineStartError naming the file."""
+    """The writer's connection, with the schema up to date; raises EngineStartError naming the file.
+
+    Its commits do not wait for the disk: the writer syncs the log itself, for many of them at once.
+    """
     try:
         connection = connect(path)
     except sqlite3.Error as error:
@@ -61,6 +69,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     _check(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
     _migrate(connection, path)
     _allocate_wal(connection)
