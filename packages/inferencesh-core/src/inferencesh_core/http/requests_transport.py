@@ -76,7 +76,7 @@ class RequestsTransport:
     def _exchange(self, request: Request) -> Any:
         if self._process != os.getpid():
             # After a fork, sockets belong to the parent: two processes on one connection mix their answers.
-            self._process, self.session = os.getpid(), self._new_session()
+            self.session, self._process = self._new_session(), os.getpid()
         body, headers, close_body = opened_body(request)
         try:
             response = self.session.send(
