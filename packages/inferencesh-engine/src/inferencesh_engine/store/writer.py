@@ -1,7 +1,7 @@
 """The one writer: what arrives together is committed together, and what must last is synced by a thread.
 
-A commit to the write-ahead log is a copy into memory and takes microseconds, so the event loop does it itself.
-Bringing it to the disk takes milliseconds: a thread does that, with one fdatasync for all commits before it. A
+A commit to the write-ahead log is a copy into memory and takes microseconds: the event loop does it itself.
+Bringing it to the disk takes milliseconds: a thread does that, one fdatasync for all commits before it. A
 write is settled when it is as safe as it asked for, and never before one that came earlier.
 """
 
