@@ -78,7 +78,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 def _allocate_wal(connection: sqlite3.Connection) -> None:
     """Let the write-ahead log have its size from the start.
 
-    An fsync of a file that grows waits for the file system's own journal too, which takes ten times as long as
+    An fsync of a file that grows waits for the file system's own journal too, and takes ten times as long as
     one of a file that is overwritten. The log starts anew at each checkpoint and keeps its file.
     """
     connection.execute("BEGIN IMMEDIATE")
