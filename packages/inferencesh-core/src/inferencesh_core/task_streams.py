@@ -102,9 +102,7 @@ class TaskStream(_TaskStream):
             TaskTimeoutError: the time was over first.
             InferenceError: the server refused, or could not be reached again.
         """
-        if self._iterator is None:
-            self._iterator = self._client.driver.iterate(self._updates())
-        iterator = self._iterator
+        iterator = self._iterator = self._iterator or self._client.driver.iterate(self._updates())
         try:
             for task in iterator:
                 yield self._seen(task)
@@ -148,10 +146,9 @@ class AsyncTaskStream(_TaskStream):
     async def stream(self) -> AsyncIterator[Task]:
         """Give the updates; see `TaskStream.stream`."""
         await self._begun()
-        if self._iterator is None:
-            self._iterator = self._client.driver.iterate(self._updates())
+        iterator = self._iterator = self._iterator or self._client.driver.iterate(self._updates())
         try:
-            async for task in self._iterator:
+            async for task in iterator:
                 yield self._seen(task)
         except Exception as error:
             self._failed(error)

@@ -41,8 +41,16 @@ def connect(path: Path, *, timeout: float = _BUSY_SECONDS) -> sqlite3.Connection
     return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
 
 
+def wal_of(path: Path) -> Path:
+    """The write-ahead log of a database; it exists while a connection that has written is open."""
+    return path.with_name(f"{path.name}-wal")
+
+
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """The writer's connection, with the schema up to date; raises EngineStartError naming the file."""
+    """The writer's connection, with the schema up to date; raises EngineStartError naming the file.
+
+    Its commits do not wait for the disk: the writer syncs the log itself, for many of them at once.
+    """
     try:
         connection = connect(path)
     except sqlite3.Error as error:
@@ -61,6 +69,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     _check(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
     _migrate(connection, path)
     _allocate_wal(connection)
@@ -69,7 +78,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 def _allocate_wal(connection: sqlite3.Connection) -> None:
     """Let the write-ahead log have its size from the start.
 
-    An fsync of a file that grows waits for the file system's own journal too, which takes ten times as long as
+    An fsync of a file that grows waits for the file system's own journal too, and takes ten times as long as
     one of a file that is overwritten. The log starts anew at each checkpoint and keeps its file.
     """
     connection.execute("BEGIN IMMEDIATE")
