@@ -10,13 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from typing_extensions import Self, Unpack
+
     from inferencesh_core.assembly import ClientOptions
     from inferencesh_core.context import ClientContext
     from inferencesh_core.files import AsyncFilesAPI, Uploadable, UploadFileOptions
     from inferencesh_core.task_lines import Task
     from inferencesh_core.task_streams import AsyncTaskStream
     from inferencesh_core.tasks import AsyncTasksAPI
-    from typing_extensions import Self, Unpack
+
+    # What these packages add at run time is declared here for checkers; without them it is `Any`.
+    from inferencesh_sessions import AsyncOpenSession, AsyncSessionsAPI
 
     from .driver import AsyncioDriver
 
@@ -41,6 +45,8 @@ class AsyncInference:
     if TYPE_CHECKING:
         tasks: AsyncTasksAPI
         files: AsyncFilesAPI
+        session: AsyncOpenSession
+        sessions: AsyncSessionsAPI
     else:
 
         def __getattr__(self, name: str) -> Any:
@@ -106,7 +112,7 @@ class AsyncInference:
         """Do what `tasks.get` does."""
         return await self.tasks.get(task_id)
 
-    async def wait_for_completion(self, task_id: str, *, timeout: float | None = None) -> Task:  # noqa: ASYNC109
+    async def wait_for_completion(self, task_id: str, *, timeout: float | None = None) -> Task:
         """Do what `tasks.wait_for_completion` does."""
         return await self.tasks.wait_for_completion(task_id, timeout)
 

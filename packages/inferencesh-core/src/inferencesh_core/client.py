@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
+    # What these packages add at run time is declared here for checkers; without them it is `Any`.
+    from inferencesh_sessions import OpenSession, SessionsAPI
+
     from .assembly import ClientOptions
     from .context import ClientContext
     from .files import FilesAPI, Uploadable, UploadFileOptions
@@ -41,6 +44,8 @@ class Inference:
     if TYPE_CHECKING:
         tasks: TasksAPI
         files: FilesAPI
+        session: OpenSession
+        sessions: SessionsAPI
     else:
 
         def __getattr__(self, name: str) -> Any:

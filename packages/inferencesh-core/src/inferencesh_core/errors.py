@@ -59,8 +59,10 @@ class InferenceError(Exception):
     Attributes:
         attempts: One line for each try that failed, newest first; empty when nothing was retried.
         index: Which of the parameters given to ``run_many`` it was, None elsewhere.
+        final: Of a class: trying again cannot help, whatever the status of the response says.
     """
 
+    final: ClassVar[bool] = False
     attempts: tuple[str, ...] = ()
     index: int | None = None
 
@@ -170,6 +172,7 @@ class SessionEndedError(_NamedSessionError):
 class WorkerLostError(_NamedSessionError):
     """The worker that held the session, and its memory with it, is gone."""
 
+    final = True
     _STATUS = 500
     _TEXT = "Worker lost for session"
 
@@ -196,6 +199,8 @@ class ConnectError(TransportError):
 
 class CertificateError(ConnectError):
     """The server's certificate is not trusted, or no common way to encrypt was found."""
+
+    final = True
 
 
 class ReadTimeoutError(TransportError, TimeoutError):

@@ -97,6 +97,7 @@ class Dispatch:
             function=spec.function,
             setup=spec.setup.value,
             input=await self._files.for_worker(_given(spec.input.value), input_schema(live)),
+            session=spec.session_id,
             metadata={
                 "task_id": spec.id,
                 "attempt": live.state.attempt,

@@ -137,7 +137,7 @@ class Api:
         with self._hooks.watch_call(info), self._hooks.watch_attempt(AttemptInfo(info, 1)):
             answer = yield from self._redirected(request.within(seconds), _opened_or_refused)
             if isinstance(answer, Response):
-                raise self._hooks.error(problem_of(answer))
+                raise self._hooks.error(problem_of(answer), request)
             return answer
 
     def _answered(
@@ -149,19 +149,24 @@ class Api:
         seconds: float | None,
     ) -> Flow[Response]:
         info = CallInfo(request.method, path)
-        tries = Tries(self._config, self._budget, self.luck, partial(self._watch_attempt, info), may_repeat)
+        watch, is_final = partial(self._watch_attempt, info), partial(self._is_final, request)
+        tries = Tries(self._config, self._budget, self.luck, watch, may_repeat, is_final)
         with self._hooks.watch_call(info):
             response = yield from tries.answer(request, exchange, seconds)
             if response.status >= 300:
-                raise self._error(response, tries.failures)
+                raise self._error(request, response, tries.failures)
             return response
 
     def _watch_attempt(self, info: CallInfo, number: int) -> Any:
         return self._hooks.watch_attempt(AttemptInfo(info, number))
 
-    def _error(self, response: Response, failures: list[str]) -> Exception:
+    def _is_final(self, request: Request, response: Response) -> bool:
+        error = self._hooks.error(problem_of(response), request)
+        return isinstance(error, InferenceError) and error.final
+
+    def _error(self, request: Request, response: Response, failures: list[str]) -> Exception:
         problem = problem_of(response)
-        error = self._hooks.error(problem)
+        error = self._hooks.error(problem, request)
         if problem.retry_after is not None:
             error.args = (f"{error.args[0] if error.args else ''} (try again in {problem.retry_after:g} s)",)
         if isinstance(error, InferenceError) and len(failures) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CertificateError, TransportError
+from ..errors import TransportError
 from ..flow.effects import now, sleep
 from .problems import parse_problem
 from .retry import DECLINED_STATUSES, RETRIED_STATUSES, backoff
@@ -34,6 +34,7 @@ class Tries:
         watch: Told of each try by its number, from 1.
         may_repeat: Tells, in at most so many seconds, whether a request that the server may have acted on can
             be sent again.
+        is_final: Tells of a failing response whether another try cannot help, whatever its status.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Tries:
         luck: Callable[[], float],
         watch: Callable[[int], AbstractContextManager[Any]],
         may_repeat: Callable[[float | None], Flow[bool]],
+        is_final: Callable[[Response], bool],
     ) -> None:
         self._config = config
         self._budget = budget
         self._luck = luck
         self._watch = watch
         self._may_repeat = may_repeat
+        self._is_final = is_final
         self.failures: list[str] = []
         """What went wrong so far, oldest first."""
 
@@ -93,11 +96,11 @@ class Tries:
         if isinstance(outcome, TransportError):
             self.failures.append(str(outcome))
             declined = not outcome.sent
-            hopeless = isinstance(outcome, CertificateError)
+            hopeless = outcome.final
         elif outcome.status in RETRIED_STATUSES or _is_in_progress(outcome):
             self.failures.append(f"HTTP {outcome.status}")
             declined = outcome.status in DECLINED_STATUSES or outcome.status == 409
-            hopeless = False
+            hopeless = self._is_final(outcome)
         else:
             self._budget.call_succeeded(len(self.failures))
             return False

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..config import ClientConfig
     from ..http.auth import Auth
+    from ..http.messages import Request
     from ..http.problems import Problem
     from ..http.transport import AsyncTransport, Transport
     from ..sources import UploadSource
@@ -75,9 +76,10 @@ class Hooks:
         """Say how a value of an unknown kind is uploaded."""
         return self._call.inferencesh_upload_source(value=value)  # type: ignore[no-any-return]
 
-    def error(self, problem: Problem) -> Exception:
-        """Give the exception for an error the server reported."""
-        return self._call.inferencesh_error(problem=problem)  # type: ignore[no-any-return]
+    def error(self, problem: Problem, request: Request) -> Exception:
+        """Give the exception for an error the server reported to a request."""
+        shown = request.to(request.url.partition("?")[0])  # presigned addresses have their credentials there
+        return self._call.inferencesh_error(problem=problem, request=shown)  # type: ignore[no-any-return]
 
     def watch_call(self, info: CallInfo) -> AbstractContextManager[Any]:
         """Watch a logical call."""

@@ -26,6 +26,7 @@ import pluggy
 if TYPE_CHECKING:
     from ..config import ClientConfig
     from ..http.auth import Auth
+    from ..http.messages import Request
     from ..http.problems import Problem
     from ..http.transport import AsyncTransport, Transport
     from ..sources import UploadSource
@@ -116,8 +117,12 @@ class ClientHooks:
         """
 
     @hookspec(firstresult=True)
-    def inferencesh_error(self, problem: Problem) -> Exception | None:
-        """Give a more precise exception for an error the server reported (ask)."""
+    def inferencesh_error(self, problem: Problem, request: Request) -> Exception | None:
+        """Give a more precise exception for an error the server reported (ask).
+
+        ``request`` is what was asked, without credentials and without a query. An `InferenceError` whose
+        class says ``final`` is raised at once, though other failures of that status are tried again.
+        """
 
     @hookspec
     def inferencesh_call(self, info: CallInfo) -> AbstractContextManager[Any] | None:

@@ -1,0 +1,117 @@
+"""Sessions: looking at them, keeping them, ending them, starting them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote
+
+from inferencesh_core.errors import InferenceError, SessionError, TaskError
+from inferencesh_core.flow.effects import result_of
+from inferencesh_core.flow.faces import Async, Face, Sync, operation
+from inferencesh_core.tasks import Tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from inferencesh_core.context import ClientContext
+    from inferencesh_core.flow.effects import Flow
+    from inferencesh_core.follow import FollowOptions
+    from inferencesh_core.task_lines import Task
+    from inferencesh_core.types import AppSessionDTO
+
+_AppSessions: TypeAlias = "list[AppSessionDTO]"  # inside the class, `list` is the method
+
+
+class Sessions:
+    """The session routes."""
+
+    def __init__(self, context: ClientContext) -> None:
+        self._api = context.api
+        self._tasks = Tasks(context)
+
+    def get(self, session_id: str) -> Flow[AppSessionDTO]:
+        """Give the session as it is now, or as it was when it ended.
+
+        Args:
+            session_id: The session.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+        """
+        return (yield from self._api.call("GET", _path(session_id)))  # type: ignore[no-any-return]
+
+    def list(self) -> Flow[_AppSessions]:
+        """Give the sessions, those that are over included as far as the server keeps them."""
+        return (yield from self._api.call("GET", "/sessions")) or []
+
+    def keepalive(self, session_id: str) -> Flow[AppSessionDTO]:
+        """Set the idle clock of a session back, without a call.
+
+        Args:
+            session_id: The session.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+            SessionExpiredError: it was idle for too long already.
+            SessionEndedError: it was ended.
+            WorkerLostError: its worker died.
+        """
+        path = f"{_path(session_id)}/keepalive"
+        return (yield from self._api.call("POST", path, repeatable=True))  # type: ignore[no-any-return]
+
+    def end(self, session_id: str) -> Flow[None]:
+        """End a session: a call that runs is cancelled, the worker unloads the app.
+
+        Args:
+            session_id: The session; one that is over already stays as it is.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+        """
+        yield from self._api.call("DELETE", _path(session_id))
+
+    def begin(self, params: Mapping[str, Any], options: FollowOptions) -> Flow[Task]:
+        """Start a session and give the completed task of its first call, which has the ``session_id``.
+
+        A session whose first call fails is ended.
+        """
+        task = yield from self._tasks.start({**params, "session": "new"})
+        try:
+            task = yield from result_of(self._tasks.follow(task["id"], options, known=task))
+        except InferenceError as error:
+            yield from self._give_up(error.task if isinstance(error, TaskError) else task)
+            raise
+        if not task.get("session_id"):
+            raise SessionError(200, f"the server began no session: task {task['id']} has no session_id")
+        return task
+
+    def _give_up(self, task: Task) -> Flow[None]:
+        session_id = task.get("session_id")
+        if session_id:
+            try:
+                yield from self.end(session_id)
+            except InferenceError:
+                return  # it expires by itself, and why it began badly says more
+
+
+def _path(session_id: str) -> str:
+    if not session_id or not isinstance(session_id, str):
+        raise ValueError(f"a session id is a non-empty string, not {session_id!r}")
+    return f"/sessions/{quote(session_id, safe='')}"
+
+
+class _SessionsFace(Face[Sessions]):
+    subject_type = Sessions
+
+    get = operation(Sessions.get)
+    list = operation(Sessions.list)
+    keepalive = operation(Sessions.keepalive)
+    end = operation(Sessions.end)
+
+
+class SessionsAPI(Sync, _SessionsFace):
+    """``client.sessions``."""
+
+
+class AsyncSessionsAPI(Async, _SessionsFace):
+    """``client.sessions`` of an asynchronous client."""
