@@ -77,7 +77,7 @@ class Engine:
 
     async def _start_parts(self) -> None:
         config = self.config
-        self.catalog = Catalog(config, self._hooks.app_sources(config))
+        self.catalog = Catalog(config, self._hooks.app_sources(config), lambda: self.base_url)
         self.files = Files(config, self.store.files, lambda: self.base_url)
         await asyncio.to_thread(self.files.blobs.open)
         self._ledger = Ledger(config, self.store)
