@@ -72,7 +72,7 @@ class Engine:
             await self.store.close()
             raise
         await self._tasks.recover()
-        self._retained = Retention(config, self.store, self._ledger)
+        self._retained = Retention(config, self.store, self._ledger, self.files)
         self._retention = asyncio.create_task(self._retained.run_for_ever())
 
     async def _start_parts(self) -> None:

@@ -127,6 +127,13 @@ class Files:
         await self._records.delete(file_id)
         await asyncio.to_thread(self.blobs.delete, file_id)
 
+    async def forget_unsent(self) -> None:
+        """Forget files that were announced, never uploaded, and cannot be any more."""
+        # Twice the time: a repeated request is given a fresh address for the file announced before.
+        before = time.time() - 2 * self._config.upload_url_seconds
+        for file_id in await self._records.delete_pending(before):
+            await asyncio.to_thread(self.blobs.delete, file_id)
+
     def check_input(self, value: Any, schema: Schema | None, name: str) -> None:
         """Refuse, by a 422 problem that says where, input that names a file of the engine's own machine.
 
