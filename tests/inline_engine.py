@@ -3,7 +3,8 @@
 What an app does is in its task's input:
 `{"do": "echo", ...}` gives the input back, `fail` fails, `hang` stays until cancelled or told to `release`,
 `stream` gives `steps` partial outputs of `size` characters, `log` writes `text` `times` times, `die` ends the
-worker, `file` gives the file at `path`. The default is echo.
+worker, `file` gives the file at `path`, `remember` adds `word` to what this worker knows and gives all of that.
+The default is echo.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ class InlineWorkers:
 
     Attributes:
         calls: The metadata of every call, in order.
+        workers: Every worker that was started.
     """
 
     def __init__(self, *, load_seconds=0.0):
         self.calls = []
+        self.workers = []
         self.load_seconds = load_seconds
         self.hanging = asyncio.Event()
         self.gate = asyncio.Event()
@@ -44,6 +47,7 @@ class InlineWorkers:
 
     async def start(self, _spec, listener):
         worker = InlineWorker(self, listener)
+        self.workers.append(worker)
         asyncio.get_running_loop().call_later(
             self.load_seconds, worker.say, {"type": "loaded", "description": DESCRIPTION}
         )
@@ -58,6 +62,9 @@ class InlineWorker:
         self._listener = listener
         self._running = {}
         self._alive = True
+        self.memory = []
+        self.setup = None
+        self.unloaded = False
 
     def say(self, message):
         if self._alive:
@@ -81,6 +88,7 @@ class InlineWorker:
 
     def _hear(self, message):
         if message["type"] == "setup":
+            self.setup = message["setup"]
             self.say({"type": "ready"})
         elif message["type"] == "call":
             self._running[message["call"]] = asyncio.ensure_future(self._run(message))
@@ -88,6 +96,7 @@ class InlineWorker:
             self._running[message["call"]].cancel()
             self._failed(message["call"], "cancelled", "cancelled")
         elif message["type"] == "unload":
+            self.unloaded = True
             self.say({"type": "unloaded"})
             self._exit(0)
 
@@ -105,6 +114,10 @@ class InlineWorker:
 
     async def _do_echo(self, call, given):
         self._result(call, given)
+
+    async def _do_remember(self, call, given):
+        self.memory.append(given["word"])
+        self._result(call, {"memory": [*self.memory]})
 
     async def _do_fail(self, call, given):
         self._failed(call, "exception", given["error"])

@@ -59,6 +59,25 @@ def test_what_is_wrong_is_named(body, field):
     assert field in caught.value.detail
 
 
-def test_sessions_are_refused_until_there_are_any():
-    with pytest.raises(Problem, match="session"):
-        parse_run({"app": "a", "session": "new"})
+@pytest.mark.parametrize("timeout", [1, 60, 3600, None])
+def test_a_new_session_may_say_when_it_expires(timeout):
+    request = parse_run({"app": "a", "session": "new", "session_timeout": timeout})
+    assert (request.session, request.session_timeout) == ("new", timeout)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, 3601, "5", 1.5, True, [60]])
+def test_a_session_timeout_is_a_number_of_seconds_from_1_to_3600(timeout):
+    with pytest.raises(Problem, match="from 1 to 3600") as caught:
+        parse_run({"app": "a", "session": "new", "session_timeout": timeout})
+    assert (caught.value.status, caught.value.extra["field"]) == (422, "session_timeout")
+
+
+@pytest.mark.parametrize("session", ["sess_1", None, ""])
+def test_only_a_new_session_takes_a_timeout(session):
+    with pytest.raises(Problem, match="only"):
+        parse_run({"app": "a", "session": session, "session_timeout": 60})
+
+
+def test_a_call_of_a_session_cannot_be_put_off():
+    with pytest.raises(Problem, match="run_at"):
+        parse_run({"app": "a", "session": "new", "run_at": "2999-01-01T00:00:00Z"})

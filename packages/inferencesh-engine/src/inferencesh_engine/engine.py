@@ -75,12 +75,12 @@ class Engine:
             await self.store.close()
             raise
         await self._tasks.recover()
-        self._retained = Retention(config, self.store, self._ledger)
+        self._retained = Retention(config, self.store, self._ledger, self.files)
         self._retention = asyncio.create_task(self._retained.run_for_ever())
 
     async def _start_parts(self) -> None:
         config = self.config
-        self.catalog = Catalog(config, self._hooks.app_sources(config))
+        self.catalog = Catalog(config, self._hooks.app_sources(config), lambda: self.base_url)
         self.files = Files(config, self.store.files, lambda: self.base_url)
         await asyncio.to_thread(self.files.blobs.open)
         self._ledger = Ledger(config, self.store)

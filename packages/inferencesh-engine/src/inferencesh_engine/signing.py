@@ -28,6 +28,12 @@ class Purpose(Enum):
     WRITE = "write"
 
 
+_RENEWAL = {
+    Purpose.READ: "GET /files/{id} gives a new one",
+    Purpose.WRITE: "announce the file again with POST /files",
+}
+
+
 class UrlSigner:
     """Signs and checks with HMAC-SHA256, in constant time."""
 
@@ -47,8 +53,7 @@ class UrlSigner:
                 403, "invalid_signature", "this address is not signed for what you are doing with it"
             )
         if expires != NEVER and expires < now:
-            detail = f"this address has expired; GET /files/{file_id} gives a new one to read the file"
-            raise Problem(403, "address_expired", detail)
+            raise Problem(403, "address_expired", f"this address has expired; {_RENEWAL[purpose]}")
 
     def readable_file(self, address: str) -> str | None:
         """The id of the file that an address was once signed to read, expired or not; None: not ours.

@@ -40,7 +40,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--fd-out", type=int, required=True, help="messages to the engine")
     options = parser.parse_args()
     del sys.argv[1:]  # they are not the app's
-    if sys.path[0] == os.getcwd():
+    if sys.path[0] in ("", os.getcwd()):
         del sys.path[0]  # nor is the folder this was started in, which `python -m` puts first
     return options
 

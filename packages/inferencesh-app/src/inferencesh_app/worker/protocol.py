@@ -31,6 +31,9 @@ FailureKind = Literal[
 LOG_RUN, LOG_SETUP, LOG_TASK = 1, 3, 4
 EXIT_UNLOADED, EXIT_LOAD_FAILED, EXIT_SETUP_FAILED, EXIT_ENGINE_GONE = 0, 3, 4, 5
 
+INPUT_FOLDER_VARIABLE = "INFERENCESH_INPUT_FOLDER"
+"""Environment variable with the one folder whose files input may name by path; without it, any file."""
+
 _TEXT: tuple[type, ...] = (str,)
 _TEXT_OR_NULL: tuple[type, ...] = (str, type(None))
 _OBJECT: tuple[type, ...] = (dict,)
@@ -74,7 +77,7 @@ def decode(line: bytes) -> Message:
     """The message of one line, checked. `WorkerProtocolError` for anything else."""
     try:
         message = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WorkerProtocolError(f"not JSON ({error}): {line[:200]!r}") from None
     fields = FIELDS.get(str(message.get("type"))) if isinstance(message, dict) else None
     if fields is None:

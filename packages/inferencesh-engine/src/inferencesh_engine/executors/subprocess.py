@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from . import WorkerListener, WorkerSpec
 
-WORKER_PROGRAM = (sys.executable, "-m", "inferencesh_app.worker")
+# `-m` would look for the standard library in the working directory first, where an app may have a `types.py`.
+_BOOT = "import sys; sys.path[:1] = []; from inferencesh_app.worker.__main__ import main; sys.exit(main())"
+WORKER_PROGRAM = (sys.executable, "-c", _BOOT)
 
 # A program that took the worker's output pipes into a session of its own must not delay the news of its end.
 _DRAIN_SECONDS = 0.5
