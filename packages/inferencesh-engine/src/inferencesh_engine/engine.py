@@ -11,6 +11,7 @@ from .catalog import Catalog
 from .dispatch import Dispatch
 from .domain.problems import EngineStartError
 from .files import Files
+from .fresh_addresses import FreshAddresses
 from .ledger import Ledger
 from .plugins import Hooks
 from .pool import Pool
@@ -88,7 +89,8 @@ class Engine:
         self.pool = Pool(config, self.catalog, executor, reports)
         reports.dispatch = Dispatch(self._ledger, self.files, self.pool)
         acceptance = Acceptance(config, self.catalog, self.pool, self.files)
-        self._tasks = Tasks(config, self.store, self._ledger, acceptance, reports.dispatch, self.pool)
+        shown = FreshAddresses(self.files)
+        self._tasks = Tasks(config, self.store, self._ledger, acceptance, reports.dispatch, self.pool, shown)
 
     async def stop(self) -> None:
         """Stop the workers and close the store; unfinished tasks are taken up by the next engine."""
