@@ -57,6 +57,13 @@ def test_how_long_a_start_takes_is_learned(scheduler):
     assert scheduler.wakeup(120) == 120 + (USUAL_START_SECONDS + 40) / 2
 
 
+def test_a_start_that_was_quick_does_not_promise_another(scheduler):
+    scheduler.submit(ticket("t1"), 0)
+    scheduler.set_up("worker-1", 0.01)
+    scheduler.submit(ticket("t2"), 1)
+    assert scheduler.wakeup(0.01) == 0.01 + USUAL_START_SECONDS
+
+
 def test_one_worker_serves_any_number_of_short_calls():
     assert workers_after_a_load(calls=32, seconds=0.001) == 1
 

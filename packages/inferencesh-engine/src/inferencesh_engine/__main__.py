@@ -101,16 +101,18 @@ def _config(options: argparse.Namespace) -> EngineConfig:
 
 
 async def _serve(config: EngineConfig, origins: Sequence[str]) -> None:
-    from .api import Server  # noqa: PLC0415 - `--help` should not load a web server
-    from .engine import Engine  # noqa: PLC0415 - the same
+    from .engine import Engine  # noqa: PLC0415 - `--help` should not load it
 
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, _stop_once, stopping, number)
-    async with Engine(config) as engine, Server(engine, allow_origins=origins):
-        _say(_welcome(engine))
-        await stopping.wait()
-        _say("stopping…")
+    async with Engine(config) as engine:
+        from .api import Server  # noqa: PLC0415 - the engine's first worker gets ready meanwhile
+
+        async with Server(engine, allow_origins=origins):
+            _say(_welcome(engine))
+            await stopping.wait()
+            _say("stopping…")
 
 
 def _stop_once(stopping: asyncio.Event, number: signal.Signals) -> None:

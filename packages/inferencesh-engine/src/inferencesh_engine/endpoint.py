@@ -91,12 +91,13 @@ class BackgroundEngine:
             self._ready.set()
 
     async def _serve(self) -> None:
-        from .api import Server  # noqa: PLC0415 - aiohttp is heavy, and joining needs none of it
-        from .engine import Engine  # noqa: PLC0415 - the same
+        from .engine import Engine  # noqa: PLC0415 - heavy, and joining needs none of it
 
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         async with Engine(self._config) as engine:
+            from .api import Server  # noqa: PLC0415 - the same; the engine's first worker gets ready meanwhile
+
             server = Server(engine)
             self.base_url = await server.start()
             self.token = server.token

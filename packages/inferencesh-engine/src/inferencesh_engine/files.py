@@ -142,6 +142,17 @@ class Files:
         if self._may_hold_files(schema):
             check_input(value, schema, name)
 
+    def current_address(self, address: str) -> str:
+        """The address as it reads the file now, where it is one of ours and does so no more."""
+        signed, base_url = self.signer.read_address(address), self._base_url()
+        if signed is None or base_url is None:
+            return address
+        lasting = signed.expires == NEVER
+        if address.startswith(f"{base_url}/") and (lasting or signed.expires > time.time()):
+            return address
+        expires = NEVER if lasting else int(time.time() + self._config.file_url_seconds)
+        return self._url(self.signer.target(Purpose.READ, signed.file_id, signed.filename, expires))
+
     async def for_worker(self, value: Any, schema: Schema | None) -> Any:
         """The input with each file of this engine as an object with its local `path`."""
         if not self._may_hold_files(schema):
@@ -226,7 +237,7 @@ class Files:
 
     def _local(self, record: FileRecord, address: str) -> dict[str, Any]:
         return {
-            "uri": address,
+            "uri": self.current_address(address),
             "path": str(self.blobs.path(record.id)),
             "content_type": record.content_type,
             "size": record.size,

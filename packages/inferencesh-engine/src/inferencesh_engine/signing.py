@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+READ_PATH = "/blobs/"
 KEY_BYTES = 32
 NEVER = 0
 """The expiry of an address that does not expire."""
@@ -32,6 +34,15 @@ _RENEWAL = {
     Purpose.READ: "GET /files/{id} gives a new one",
     Purpose.WRITE: "announce the file again with POST /files",
 }
+
+
+@dataclass(frozen=True)
+class ReadAddress:
+    """What an address to read says; `expires` is Unix seconds, or NEVER."""
+
+    file_id: str
+    filename: str
+    expires: int
 
 
 class UrlSigner:
@@ -60,6 +71,11 @@ class UrlSigner:
 
         The host does not matter: an engine that restarts may listen on another port.
         """
+        signed = self.read_address(address)
+        return signed.file_id if signed is not None else None
+
+    def read_address(self, address: str) -> ReadAddress | None:
+        """The same, with the other parts of the address."""
         try:
             parts = urlsplit(address)
         except ValueError:
@@ -69,7 +85,8 @@ class UrlSigner:
             return None
         file_id = unquote(segments[-2])
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        return file_id if self._signed_expiry(Purpose.READ, file_id, query) is not None else None
+        expires = self._signed_expiry(Purpose.READ, file_id, query)
+        return ReadAddress(file_id, unquote(segments[-1]), expires) if expires is not None else None
 
     def _signed_expiry(self, purpose: Purpose, file_id: str, query: Mapping[str, str]) -> int | None:
         text = query.get("exp", "")

@@ -22,6 +22,8 @@ _PASSED_ON = (
     *("LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HF_HOME"),
 )
 
+_OURS = {"PYTHONUNBUFFERED": "1"}
+
 
 def worker_environment(
     manifest: Manifest,
@@ -42,13 +44,17 @@ def worker_environment(
         rules: Variables that say which files and addresses input may name; no app can change them.
         engine: The engine's own environment, of which a few well-known variables are passed on.
     """
-    passed_on = _passed_on(engine)
-    ours = {"FILE_CACHE_DIR": str(cache_dir), "PYTHONUNBUFFERED": "1"}
-    environment = passed_on | dict(manifest.env) | granted(manifest, secrets) | ours | dict(rules)
+    ours = {"FILE_CACHE_DIR": str(cache_dir), **_OURS}
+    environment = _passed_on(engine) | dict(manifest.env) | granted(manifest, secrets) | ours | dict(rules)
     if layer is not None:
         path = [str(layer), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     return environment
+
+
+def bare_environment(engine: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What every worker has, whatever its app."""
+    return _passed_on(engine) | _OURS
 
 
 def installer_environment(engine: Mapping[str, str] = os.environ) -> dict[str, str]:
