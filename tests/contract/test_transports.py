@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from inferencesh_async.aiohttp_transport import AiohttpTransport
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.contract import AsyncTransportContract, TransportContract
@@ -27,6 +28,11 @@ class TestRequestsTransport(TransportContract):
     @closed_by_another_thread
     def test_closing_a_stream_ends_a_read_that_waits(self):
         super().test_closing_a_stream_ends_a_read_that_waits()
+
+
+class TestAiohttpTransport(AsyncTransportContract):
+    def make_transport(self, config):
+        return AiohttpTransport(config)
 
 
 class OnThreads:
