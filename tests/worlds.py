@@ -1,14 +1,11 @@
 """Both worlds under one test: an asynchronous client held as if it were a synchronous one.
 
-A test module says ``pytestmark = pytest.mark.usefixtures("either_world")`` and uses the name ``World``: each of
-its tests then runs with `inferencesh_core.testing.world.World` and with the twin made here.
+The fixture `either_world` stands in the place of a module's ``World``: each test runs with
+`inferencesh_core.testing.world.World` and with the twin made here.
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
-
-import pytest
 
 from inferencesh_async.testing import AsyncWorld, JumpingLoop
 from inferencesh_core.flow.effects import Outcome
@@ -85,7 +82,7 @@ class Held:
         self._run(self._inner.__aexit__(*details))
 
     def close(self):
-        self._run(getattr(self._inner, "aclose", None or self._inner.close)())
+        self._run(self._inner.aclose() if hasattr(self._inner, "tasks") else self._inner.close())
 
 
 async def _awaited(stream):
@@ -93,12 +90,3 @@ async def _awaited(stream):
 
 
 WORLDS = {"sync": World, "async": HeldWorld}
-
-
-@pytest.fixture(params=WORLDS)
-def either_world(request, monkeypatch):
-    """Let the tests of a module run in either world."""
-    monkeypatch.setattr(request.module, "World", WORLDS[request.param])
-    yield
-    with contextlib.suppress(RuntimeError):
-        _LOOP.run_until_complete(_LOOP.shutdown_asyncgens())

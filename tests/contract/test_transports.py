@@ -1,33 +1,19 @@
 import asyncio
 
-import pytest
-
 from inferencesh_async.aiohttp_transport import AiohttpTransport
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.contract import AsyncTransportContract, TransportContract
-
-closed_by_another_thread = pytest.mark.xfail(
-    raises=AttributeError, strict=True, reason="PooledStream.read lets an AttributeError of http.client out"
-)
 
 
 class TestUrllib3Transport(TransportContract):
     def make_transport(self, config):
         return Urllib3Transport(config)
 
-    @closed_by_another_thread
-    def test_closing_a_stream_ends_a_read_that_waits(self):
-        super().test_closing_a_stream_ends_a_read_that_waits()
-
 
 class TestRequestsTransport(TransportContract):
     def make_transport(self, config):
         return RequestsTransport(config)
-
-    @closed_by_another_thread
-    def test_closing_a_stream_ends_a_read_that_waits(self):
-        super().test_closing_a_stream_ends_a_read_that_waits()
 
 
 class TestAiohttpTransport(AsyncTransportContract):

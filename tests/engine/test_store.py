@@ -14,7 +14,7 @@ from inferencesh_engine.domain.listing import ListQuery
 from inferencesh_engine.domain.problems import EngineStartError, Problem
 from inferencesh_engine.store import Store
 from inferencesh_engine.store.writer import Write
-from inline_engine import ran, running
+from inline_engine import InlineWorkers, ran, running
 
 
 def started(folder):
@@ -138,14 +138,22 @@ def test_deferred_writes_keep_their_place_before_later_ones(tmp_path):
     assert asyncio.run(inside()) == [0, 1, 2, 3, 4, "now"]
 
 
-def fill_disk(engine, *, pages_left):
-    """From now on the database may grow by so few pages only: SQLite says what it says on a full disk."""
+async def fill_disk(engine):
+    """From now on the database has no room: SQLite says what it says on a full disk."""
+    await engine.store.writer.write(use_up_free_pages)
+    await engine.store.writer.write(forbid_growth)
 
-    def limit(db):
-        (pages,) = db.execute("PRAGMA page_count").fetchone()
-        db.execute(f"PRAGMA max_page_count = {pages + pages_left}")
 
-    return engine.store.writer.write(limit)
+def use_up_free_pages(db):
+    (free,) = db.execute("PRAGMA freelist_count").fetchone()
+    (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
+    db.execute("CREATE TABLE filler (content BLOB)")
+    db.execute("INSERT INTO filler VALUES (zeroblob(?))", (max(0, free - 2) * (page_bytes - 4),))
+
+
+def forbid_growth(db):
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    db.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def make_room(engine):
@@ -158,7 +166,7 @@ def test_on_a_full_disk_new_tasks_are_refused_and_nothing_is_lost(tmp_path):
             before = await ran(engine, n=1)
             body = {"app": "inline", "input": {"do": "echo", "pad": "x" * 30_000}}
             hanging = await engine.run({"app": "inline", "input": {"do": "hang"}})
-            await fill_disk(engine, pages_left=0)
+            await fill_disk(engine)
             with pytest.raises(Problem) as caught:
                 await engine.run(body, idempotency=Idempotency("k", "s", "f"))
             assert (caught.value.status, caught.value.code) == (507, "storage_full")
@@ -173,12 +181,15 @@ def test_on_a_full_disk_new_tasks_are_refused_and_nothing_is_lost(tmp_path):
 
 
 def test_a_task_that_ends_on_a_full_disk_waits_for_room_and_keeps_its_result(tmp_path):
+    given = {"do": "hang", "pad": "x" * 50_000}
+
     async def inside():
-        async with running(tmp_path) as engine:
-            outcome = await engine.run(
-                {"app": "inline", "input": {"do": "stream", "steps": 3, "size": 50_000}}
-            )
-            await fill_disk(engine, pages_left=0)
+        workers = InlineWorkers()
+        async with running(tmp_path, workers) as engine:
+            outcome = await engine.run({"app": "inline", "input": given})
+            await workers.hanging.wait()
+            await fill_disk(engine)
+            workers.gate.set()
             ended = asyncio.ensure_future(engine.wait(outcome.task["id"]))
             done, _ = await asyncio.wait([ended], timeout=0.3)
             assert not done
@@ -186,7 +197,7 @@ def test_a_task_that_ends_on_a_full_disk_waits_for_room_and_keeps_its_result(tmp
             return await asyncio.wait_for(ended, 10)
 
     task = asyncio.run(inside())
-    assert (task["status"], task["output"]) == (10, {"step": "last"})
+    assert (task["status"], task["output"]) == (10, given)
 
 
 def test_the_database_stays_flat_while_tasks_come_and_go(tmp_path):

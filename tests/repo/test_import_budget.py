@@ -27,8 +27,8 @@ MODULES_ALLOWED = 40
 
 
 def modules_after(code):
-    """The modules in memory after a program, on an interpreter that starts bare."""
-    program = f"import sys; sys.path[:0] = sys.argv[1:]\n{code}\nprint(*sys.modules)"
+    """The modules in memory after a program, on an interpreter that starts bare: no package hooks into it."""
+    program = f"import site, sys; sys.path[:0] = sys.argv[1:]\n{code}\nprint(*sys.modules)"
     command = [sys.executable, "-I", "-S", "-c", program, *sys.path]
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 

@@ -357,6 +357,13 @@ def test_redirects_in_a_circle_end():
         World(lambda _seen: redirect("/tasks/t1")).client().tasks.get("t1")
 
 
+def test_all_hops_of_a_redirect_together_keep_the_read_timeout():
+    world = World(lambda _seen: Reply(307, {"location": "/tasks/t1"}, after=2.0))
+    with pytest.raises(ReadTimeoutError):
+        world.client(read_timeout=5, max_attempts=1).tasks.get("t1")
+    assert world.now == 5.0
+
+
 class TokenAuth:
     """Signs with a token that it fetches anew when it is refused."""
 
@@ -380,6 +387,13 @@ def test_a_signer_can_look_at_a_refusal_fetch_a_token_and_sign_again():
         *["Token old", None, "Token new"],
         "Token new",
     ]
+
+
+def test_all_steps_of_a_signer_together_keep_the_read_timeout():
+    world = World([answer(None, 401, after=3.0), answer({"token": "new"}, after=1.0), silence()])
+    with pytest.raises(ReadTimeoutError):
+        world.client(auth=TokenAuth(), read_timeout=5, max_attempts=1).tasks.get("t1")
+    assert world.now == 5.0
 
 
 def test_a_signer_serves_streams_too():

@@ -134,6 +134,6 @@ def test_a_refused_key_is_an_error_that_says_so(key):
     with (
         Loopback(lambda e: e.answer({"detail": "unknown key"}, 401)) as server,
         inference(key, server.url) as c,
+        pytest.raises(APIError, match="HTTP 401: unknown key"),
     ):
-        with pytest.raises(APIError, match="HTTP 401: unknown key"):
-            c.tasks.get("t1")
+        c.tasks.get("t1")

@@ -7,10 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from inferencesh_engine.pace import USUAL_START_SECONDS
 from inferencesh_engine.scheduler import Dispatch, Limits, Scheduler, Start, Stop, Ticket
 
-PATIENCE = 0.05
-LIMITS = Limits(workers=2, workers_per_app=2, idle_seconds=10, patience_seconds=PATIENCE)
+LIMITS = Limits(workers=2, workers_per_app=2, idle_seconds=10)
 
 
 def ticket(name, app="a", setup="null", version=None):
@@ -36,11 +36,68 @@ def test_a_warm_worker_is_given_the_next_ticket(scheduler):
     assert scheduler.finished("worker-1", 0.01) == [Dispatch("worker-1", "t2")]
 
 
-def test_a_second_worker_starts_only_when_patience_ran_out(scheduler):
+def test_calls_that_last_as_long_as_a_start_get_a_second_worker(scheduler):
     scheduler.submit(ticket("t1"), 0)
-    assert scheduler.submit(ticket("t2"), 1) == []
-    assert scheduler.wakeup(1) == 1 + PATIENCE
-    assert scheduler.tick(1 + PATIENCE) == [Start("worker-2", "t2")]
+    assert scheduler.submit(ticket("t2"), 0) == []
+    assert scheduler.wakeup(3) is None, "nobody can say how long a call lasts that has not begun"
+    scheduler.set_up("worker-1", USUAL_START_SECONDS)
+    overdue = 2 * USUAL_START_SECONDS
+    assert scheduler.tick(overdue - 0.01) == []
+    assert scheduler.wakeup(overdue - 0.01) == overdue
+    assert scheduler.tick(overdue) == [Start("worker-2", "t2")]
+
+
+def test_how_long_a_start_takes_is_learned(scheduler):
+    scheduler.submit(probe("p"), 0)
+    scheduler.finished("worker-1", 20)
+    scheduler.submit(ticket("t1"), 100)
+    scheduler.set_up("worker-1", 120)
+    scheduler.submit(ticket("t2"), 120)
+    assert scheduler.wakeup(120) == 120 + (USUAL_START_SECONDS + 40) / 2
+
+
+def test_one_worker_serves_any_number_of_short_calls():
+    assert workers_after_a_load(calls=32, seconds=0.001) == 1
+
+
+def test_many_longer_calls_get_all_workers_there_may_be_when_the_first_has_ended():
+    assert workers_after_a_load(calls=64, seconds=0.05) == 4
+
+
+def test_one_slow_call_among_short_ones_starts_no_worker():
+    assert workers_after_a_load(calls=32, seconds=0.001, slow_seconds=0.1) == 1
+
+
+def workers_after_a_load(calls, seconds, slow_seconds=0.0):
+    """As many calls are kept waiting; one by one ends, the last one slowly, then the first of a new lot."""
+    scheduler = Scheduler(Limits(workers=4, workers_per_app=4, idle_seconds=10))
+    scheduler.submit(ticket("t0"), 0)
+    scheduler.set_up("worker-1", USUAL_START_SECONDS)
+    now, commands = USUAL_START_SECONDS, []
+    for number in range(1, 2 * calls):
+        commands += scheduler.submit(ticket(f"t{number}"), now)
+        if number >= calls:
+            now += max(seconds, slow_seconds * (number == 2 * calls - 2))
+            commands += scheduler.finished("worker-1", now)
+            if any(isinstance(command, Start) for command in commands):
+                break
+    return 1 + sum(isinstance(command, Start) for command in commands)
+
+
+def test_the_queue_is_shared_by_the_workers_there_are():
+    scheduler = Scheduler(Limits(workers=4, workers_per_app=4, idle_seconds=10))
+    scheduler.submit(ticket("t1"), 0)
+    scheduler.set_up("worker-1", USUAL_START_SECONDS)
+    scheduler.finished("worker-1", USUAL_START_SECONDS + 0.3)
+    starts = [scheduler.submit(ticket(f"t{number}"), 2) for number in range(2, 8)]
+    assert starts == [
+        [Dispatch("worker-1", "t2")],
+        [],
+        [Start("worker-2", "t3")],
+        [],
+        [],
+        [Start("worker-3", "t4")],
+    ]
 
 
 def test_another_setup_does_not_wait_for_a_worker_that_cannot_serve_it(scheduler):
@@ -58,6 +115,7 @@ def test_a_loaded_worker_without_setup_serves_any_setup_once(scheduler):
 
 def test_the_worker_with_the_very_setup_is_preferred_to_an_unused_one(scheduler):
     scheduler.submit(ticket("t1", setup="1"), 0)
+    scheduler.set_up("worker-1", 0)
     scheduler.submit(probe("p"), 0)
     scheduler.tick(1)
     scheduler.finished("worker-1", 2)
@@ -153,7 +211,7 @@ class Office(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.limits = Limits(workers=3, workers_per_app=2, idle_seconds=10, patience_seconds=1)
+        self.limits = Limits(workers=3, workers_per_app=2, idle_seconds=10)
         self.scheduler = Scheduler(self.limits)
         self.now = 0.0
         self.waiting: dict[str, Ticket] = {}
@@ -162,6 +220,7 @@ class Office(RuleBasedStateMachine):
         self.stopping: dict[str, Ticket] = {}
         self.withdrawn: set[str] = set()
         self.setups: dict[str, str] = {}
+        self.set_up: set[str] = set()
         self.count = 0
 
     def obey(self, commands):
@@ -197,10 +256,23 @@ class Office(RuleBasedStateMachine):
         del self.waiting[name]
         self.withdrawn.add(name)
 
-    @precondition(lambda self: self.held)
+    def to_be_set_up(self):
+        return sorted(w for w, held in self.held.items() if held.setup is not None and w not in self.set_up)
+
+    @precondition(to_be_set_up)
+    @rule(data=st.data())
+    def serve(self, data):
+        worker = data.draw(st.sampled_from(self.to_be_set_up()))
+        self.set_up.add(worker)
+        self.obey(self.scheduler.set_up(worker, self.now))
+
+    def serving(self):
+        return sorted(self.held.keys() - self.to_be_set_up())
+
+    @precondition(serving)
     @rule(data=st.data())
     def finish(self, data):
-        worker = data.draw(st.sampled_from(sorted(self.held)))
+        worker = data.draw(st.sampled_from(self.serving()))
         self.idle[worker] = self.held.pop(worker)
         self.obey(self.scheduler.finished(worker, self.now))
 

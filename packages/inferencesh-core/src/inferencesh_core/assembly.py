@@ -19,6 +19,7 @@ from .secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from urllib.parse import SplitResult
 
     from .http.auth import Auth
     from .http.transport import AsyncTransport, Transport
@@ -170,10 +171,10 @@ def _check_setting(name: str, value: Any) -> None:
 
 
 def _checked_address(base_url: str) -> str:
-    parts = urlsplit(base_url)
-    if parts.scheme == "local":
+    if base_url.startswith("local:"):
         raise ConfigurationError(f"{base_url!r} needs the local engine: pip install inferencesh-engine")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    parts = _parts_of(base_url)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationError(
             f"base_url {base_url!r} is no address: expected https://HOST, or local:FOLDER"
         )
@@ -182,6 +183,15 @@ def _checked_address(base_url: str) -> str:
             f"base_url must be only an address and a path, without credentials: {parts.hostname}"
         )
     return base_url.rstrip("/")
+
+
+def _parts_of(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def _key(api_key: str | None) -> Secret | None:

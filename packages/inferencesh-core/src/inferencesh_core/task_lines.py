@@ -22,7 +22,7 @@ class TaskView:
     def __init__(self, task_id: str, known: Task | None = None) -> None:
         self.task_id = task_id
         self.task = known
-        self.seq: int | None = _seq_in(known) if known else None
+        self.seq: int | None = _seq_in(known, known) if known else None
 
     def is_finished(self) -> bool:
         """Whether the task has reached its final state."""
@@ -48,15 +48,17 @@ class TaskView:
             data = {**self.task, **{name: data[name] for name in fields if name in data}}
             if seq is not None:
                 data["seq"] = seq
-        is_news = not self._is_known(data, seq)
-        self._keep(data, seq)
+        if seq is None:
+            is_news = data != self.task
+        else:
+            # The first numbered event may tell what a look from outside, which has no number, told before.
+            is_news = self.seq is not None or self._differs(data)
+            self.seq = seq
+        self.task = data
         return data if is_news else None
 
-    def _is_known(self, data: Task, seq: int | None) -> bool:
-        if seq is None:
-            return data == self.task
-        # The first numbered event may tell what a look from outside, which has no number, told before.
-        return self.seq is None and {**data, "seq": None} == {**(self.task or {}), "seq": None}
+    def _differs(self, task: Task) -> bool:
+        return {**task, "seq": None} != {**(self.task or {}), "seq": None}
 
     def reconcile(self, task: Task) -> Task | None:
         """Take in what a GET said; give the task when that is news.
@@ -68,13 +70,9 @@ class TaskView:
             return None
         if self.is_finished() or task == self.task:
             return None
-        self._keep(task, _seq_in(task))
-        return task
-
-    def _keep(self, task: Task, seq: int | None) -> None:
         self.task = task
-        if seq is not None:
-            self.seq = seq
+        self.seq = _seq_in(task, task) or self.seq
+        return task
 
 
 def _content_of(line: Any) -> tuple[Task | None, list[str] | None]:
@@ -93,9 +91,10 @@ def _content_of(line: Any) -> tuple[Task | None, list[str] | None]:
     return data, None if "id" in data else list(data)
 
 
-def _seq_in(*places: dict[str, Any]) -> int | None:
+def _seq_in(line: dict[str, Any], data: Task) -> int | None:
     """Give the number of an event, ``None`` where the server does not count."""
-    return next((seq for place in places if type(seq := place.get("seq")) is int), None)
+    seq = line.get("seq", data.get("seq"))
+    return seq if type(seq) is int else None
 
 
 def completed(task: Task) -> Task:

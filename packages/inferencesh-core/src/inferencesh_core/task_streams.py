@@ -159,8 +159,9 @@ class AsyncTaskStream(_TaskStream):
         await self._begun()
         if self._iterator is None:
             self._iterator = self._client.driver.iterate(self._follower().updates())
+        iterator = self._iterator
         try:
-            async for task in self._iterator:
+            async for task in iterator:
                 yield self._seen(task)
         except Exception as error:
             self._failed(error)

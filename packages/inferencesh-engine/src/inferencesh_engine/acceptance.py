@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .clock import now
 from .domain.jobs import Description
 from .domain.problems import Problem
 from .domain.requests import parse_run
@@ -128,7 +128,7 @@ def _entry(app: App, described: Description, function: str) -> FunctionDescripti
 def _spec(request: RunRequest, app: App, function: str | None) -> TaskSpec:
     return TaskSpec(
         id=new_id(),
-        created_at=time.time(),
+        created_at=now(),
         app=request.app or app.ref,
         app_id=app.app_id,
         app_version_id=app.version_id,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from . import crash_points
+from .clock import now
 from .domain.task import Change, TaskStatus, allowed, apply
 from .domain.views import SpecView, TaskEvent
 from .events import EventBus
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from .store import Store
 
 LOG_DELAY_SECONDS = 0.05
-_PATIENCE_SECONDS = 2.0  # with a disk that is full
 _DURABLE = frozenset({TaskStatus.CANCELLING, TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 _log = logging.getLogger("inferencesh.engine")
 
@@ -106,30 +104,32 @@ class Ledger:
         attempt = live.state.attempt if attempt is None else attempt
         if not allowed(live.state, attempt, what.get("status")):
             return False
-        at = max(time.time(), live.state.updated_at)
+        at = max(now(), live.state.updated_at)
         change = Change(seq=live.state.seq + 1, at=at, attempt=attempt, logs=self._taken_logs(live), **what)
         live.state = apply(live.state, change, max_log_chars=self._config.max_logs_in_state_bytes)
-        tried = Event() if at_once else None
-        self._write(live, change, on_commit, tried)
-        if tried is not None and not tried.wait(_PATIENCE_SECONDS):
-            _log.error("task %s: that it is %s was not stored in time", live.id, live.state.status.name)
+        self._write(live, change, on_commit, at_once)
         return True
 
     def _write(
-        self, live: LiveTask, change: Change, on_commit: Callable[[], None] | None, tried: Event | None
+        self, live: LiveTask, change: Change, on_commit: Callable[[], None] | None, at_once: bool
     ) -> None:
         state = live.state
-        durable = change.status in _DURABLE or tried is not None
+        durable = at_once or change.status in _DURABLE
         write = Write(
             run=self._statement(live, change, state),
             settle=partial(self._settle, live, state, on_commit),
             durable=durable,
             refusable=False,
-            tried=tried,
         )
         crash_points.reached("task.progress")
-        urgent = durable or on_commit is not None or self.bus.is_followed(live.id)
-        (self._store.writer.submit if urgent else self._store.writer.defer)(write)
+        writer = self._store.writer
+        if at_once:
+            if not writer.write_at_once(write):
+                _log.error("task %s: no room on the disk to store that it is %s", live.id, state.status.name)
+        elif durable or on_commit is not None or self.bus.is_followed(live.id):
+            writer.submit(write)
+        else:
+            writer.defer(write)
 
     def _statement(
         self, live: LiveTask, change: Change, state: TaskState

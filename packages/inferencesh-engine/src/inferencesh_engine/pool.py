@@ -104,6 +104,11 @@ class Pool:
             self._scheduler.withdraw(question.ticket.id)
             question.answer.set_result(outcome)
 
+    def worker_set_up(self, worker: Worker) -> None:
+        """The worker's job begins."""
+        if not self._stopped:
+            self._obey(self._scheduler.set_up(worker.id, self._now()))
+
     def worker_free(self, worker: Worker) -> None:
         """The worker can take a job."""
         if not self._stopped:

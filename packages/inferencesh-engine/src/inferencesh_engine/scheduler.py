@@ -6,8 +6,9 @@ and, once it served a ticket with setup values, those values. The rules:
 - Tickets of an app are served in order; apps take turns. A turn lasts `turn_seconds` where it would cost
   a worker that still has work: unloading one app to load another for every call would be fair, and slow.
 - A warm worker comes first: one with the ticket's setup, else one that is loaded and not set up yet.
-- An app's first worker starts at once, a further one when a ticket has waited `patience_seconds`: calls
-  of a few milliseconds are served sooner by the worker there is than by a process yet to be started.
+- An app's first worker starts at once, a further one when that saves time: when what waits will keep the
+  present workers busy for longer than a start takes, or their calls have lasted as long already. Calls of
+  a few milliseconds are served sooner by the worker there is than by a process yet to be started.
 - When all places are taken, the worker that has been idle longest makes room.
 - A probe only wants a loaded app. It may use one place over the limits, so that looking at an app never
   waits behind long calls; a place used that way is given back at the first idle moment.
@@ -16,10 +17,12 @@ and, once it served a ticket with setup values, those values. The rules:
 from __future__ import annotations
 
 import itertools
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from .pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,20 +30,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Limits:
-    """How many workers there may be, and how long they and their tickets wait.
+    """How many workers there may be, and how long they stay.
 
     Attributes:
         workers: Workers in all.
         workers_per_app: Workers of one app, whatever their versions and setups.
         idle_seconds: An idle worker is stopped after this.
-        patience_seconds: How long a ticket waits for a busy worker before another one is started.
         turn_seconds: How long a worker serves its own queue before it must make room for another app.
     """
 
     workers: int
     workers_per_app: int
     idle_seconds: float
-    patience_seconds: float = 0.05
     turn_seconds: float = 2.0
 
 
@@ -94,22 +95,20 @@ class _State(Enum):
 
 @dataclass
 class _Worker:
+    """`since` is when it was given its ticket, was set up for it, or became idle, whichever came last."""
+
     id: str
     app: str
     version: str
     setup: str | None
+    since: float
     state: _State = _State.BUSY
-    idle_since: float = 0.0
+    is_set_up: bool = False
+    load_seconds: float = 0.0
     settled_at: float | None = None
 
     def suits(self, ticket: Ticket) -> bool:
         return self.version == ticket.version and (ticket.setup is None or self.setup in (None, ticket.setup))
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    ticket: Ticket
-    since: float
 
 
 class Scheduler:
@@ -124,27 +123,39 @@ class Scheduler:
         self._ids: Iterator[str] = iter(worker_ids or (f"worker-{n}" for n in itertools.count(1)))
         self._workers: dict[str, _Worker] = {}
         # The first app is the next to be served; one that was served goes to the end.
-        self._queues: OrderedDict[str, deque[_Waiting]] = OrderedDict()
+        self._queues: OrderedDict[str, deque[Ticket]] = OrderedDict()
+        self._paces: defaultdict[str, Pace] = defaultdict(Pace)  # by app
 
     def submit(self, ticket: Ticket, now: float) -> list[Command]:
         """A ticket waits for a worker."""
-        self._queues.setdefault(ticket.app, deque()).append(_Waiting(ticket, now))
+        self._queues.setdefault(ticket.app, deque()).append(ticket)
         return self._match(now)
 
     def withdraw(self, ticket_id: str) -> bool:
         """Take a waiting ticket back; False when it is not waiting (any more)."""
         for app, queue in self._queues.items():
-            for waiting in queue:
-                if waiting.ticket.id == ticket_id:
-                    queue.remove(waiting)
+            for ticket in queue:
+                if ticket.id == ticket_id:
+                    queue.remove(ticket)
                     self._forget_if_empty(app)
                     return True
         return False
 
+    def set_up(self, worker_id: str, now: float) -> list[Command]:
+        """A worker has set the app up for its ticket, which it serves now."""
+        worker = self._workers[worker_id]
+        self._paces[worker.app].started(worker.load_seconds + now - worker.since)
+        worker.is_set_up, worker.since = True, now
+        return self._match(now)
+
     def finished(self, worker_id: str, now: float) -> list[Command]:
         """A worker is done with its ticket and can take another."""
         worker = self._workers[worker_id]
-        worker.state, worker.idle_since = _State.IDLE, now
+        if worker.is_set_up:
+            self._paces[worker.app].called(now - worker.since)
+        else:
+            worker.load_seconds += now - worker.since
+        worker.state, worker.since = _State.IDLE, now
         worker.settled_at = now if worker.settled_at is None else worker.settled_at
         return self._match(now)
 
@@ -155,14 +166,14 @@ class Scheduler:
 
     def tick(self, now: float) -> list[Command]:
         """Time has passed; see `wakeup`."""
-        expired = [w for w in self._idle() if now >= w.idle_since + self._limits.idle_seconds]
+        expired = [w for w in self._idle() if now >= w.since + self._limits.idle_seconds]
         return [self._stop(worker) for worker in expired] + self._match(now)
 
     def wakeup(self, now: float) -> float | None:
         """When `tick` has something to do, if nothing else happens before; None is never."""
-        idle = (worker.idle_since + self._limits.idle_seconds for worker in self._idle())
-        due = (queue[0].since + self._limits.patience_seconds for queue in self._queues.values())
-        return min(itertools.chain(idle, (time for time in due if time > now)), default=None)
+        idle = (worker.since + self._limits.idle_seconds for worker in self._idle())
+        due = (self._overdue_at(self._busy_for(queue[0])) for queue in self._queues.values())
+        return min(itertools.chain(idle, (at for at in due if at is not None and at > now)), default=None)
 
     def _match(self, now: float) -> list[Command]:
         commands = self._surplus()
@@ -185,18 +196,17 @@ class Scheduler:
             elif self._wants_room(queue[0], now):
                 # A place that is being vacated is room for one of those who wait, not for all of them.
                 leaving -= 1
-                commands += self._make_room(queue[0].ticket, now) if leaving < 0 else []
+                commands += self._make_room(queue[0], now) if leaving < 0 else []
         return commands
 
-    def _serve(self, waiting: _Waiting, now: float) -> Command | None:
-        ticket = waiting.ticket
+    def _serve(self, ticket: Ticket, now: float) -> Command | None:
         worker = self._warm(ticket)
         if worker is not None:
-            worker.state = _State.BUSY
+            worker.state, worker.since = _State.BUSY, now
             worker.setup = worker.setup if ticket.setup is None else ticket.setup
             return Dispatch(worker.id, ticket.id)
-        if self._is_due(waiting, now) and self._has_place(ticket):
-            worker = _Worker(next(self._ids), ticket.app, ticket.version, ticket.setup)
+        if self._saves_time(ticket, now) and self._has_place(ticket):
+            worker = _Worker(next(self._ids), ticket.app, ticket.version, ticket.setup, now)
             self._workers[worker.id] = worker
             return Start(worker.id, ticket.id)
         return None
@@ -204,14 +214,26 @@ class Scheduler:
     def _warm(self, ticket: Ticket) -> _Worker | None:
         """The suitable idle worker, one with the very setup first; the last used is the warmest."""
         suitable = [worker for worker in self._idle() if worker.suits(ticket)]
-        return max(suitable, key=lambda w: (w.setup == ticket.setup, w.idle_since), default=None)
+        return max(suitable, key=lambda w: (w.setup == ticket.setup, w.since), default=None)
 
-    def _is_due(self, waiting: _Waiting, now: float) -> bool:
-        return not self._could_grow(waiting.ticket) or now >= waiting.since + self._limits.patience_seconds
+    def _saves_time(self, ticket: Ticket, now: float) -> bool:
+        """Whether a worker started now would serve the ticket sooner than the busy ones will."""
+        busy = self._busy_for(ticket)
+        if not busy:
+            return True
+        pace = self._paces[ticket.app]
+        work_seconds = len(self._queues[ticket.app]) * pace.call_seconds / len(busy)
+        overdue_at = self._overdue_at(busy)
+        return work_seconds >= pace.start_seconds or (overdue_at is not None and now >= overdue_at)
 
-    def _could_grow(self, ticket: Ticket) -> bool:
-        """Whether a worker that will suit is busy, so that waiting for it may be the better choice."""
-        return any(w.state is _State.BUSY and w.suits(ticket) for w in self._workers.values())
+    def _overdue_at(self, busy: list[_Worker]) -> float | None:
+        """When all their calls will have lasted as long as a start takes; None while none runs."""
+        began = max((worker.since for worker in busy if worker.is_set_up), default=None)
+        return None if began is None else began + self._paces[busy[0].app].start_seconds
+
+    def _busy_for(self, ticket: Ticket) -> list[_Worker]:
+        """The workers that will suit the ticket when they are done."""
+        return [w for w in self._workers.values() if w.state is _State.BUSY and w.suits(ticket)]
 
     def _has_place(self, ticket: Ticket) -> bool:
         spare = 1 if ticket.setup is None else 0
@@ -221,8 +243,8 @@ class Scheduler:
             and of_app < self._limits.workers_per_app + spare
         )
 
-    def _wants_room(self, waiting: _Waiting, now: float) -> bool:
-        return self._is_due(waiting, now) and not self._has_place(waiting.ticket)
+    def _wants_room(self, ticket: Ticket, now: float) -> bool:
+        return self._saves_time(ticket, now) and not self._has_place(ticket)
 
     def _make_room(self, ticket: Ticket, now: float) -> list[Command]:
         of_app = sum(worker.app == ticket.app for worker in self._workers.values())
@@ -232,20 +254,20 @@ class Scheduler:
             for worker in self._idle()
             if (not app_is_full or worker.app == ticket.app) and not self._is_needed(worker, now)
         ]
-        longest_idle = min(evictable, key=lambda worker: worker.idle_since, default=None)
+        longest_idle = min(evictable, key=lambda worker: worker.since, default=None)
         return [] if longest_idle is None else [self._stop(longest_idle)]
 
     def _is_needed(self, worker: _Worker, now: float) -> bool:
         """Whether the worker's turn lasts and its own queue has work for it."""
         queue = self._queues.get(worker.app)
         turn_lasts = worker.settled_at is not None and now < worker.settled_at + self._limits.turn_seconds
-        return turn_lasts and queue is not None and worker.suits(queue[0].ticket)
+        return turn_lasts and queue is not None and worker.suits(queue[0])
 
     def _surplus(self) -> list[Command]:
         """Stop idle workers where a probe went over a limit."""
         staying = [worker for worker in self._workers.values() if worker.state is not _State.STOPPING]
         stops: list[Command] = []
-        for worker in sorted(self._idle(), key=lambda worker: worker.idle_since):
+        for worker in sorted(self._idle(), key=lambda worker: worker.since):
             of_app = sum(other.app == worker.app for other in staying)
             if len(staying) > self._limits.workers or of_app > self._limits.workers_per_app:
                 staying.remove(worker)

@@ -88,7 +88,8 @@ class Tasks:
         self._refuse_when_full()
         acceptable = await self._acceptance.check(body)
         crash_points.reached("task.validated")
-        live = await self._store_new(acceptable, idempotency)
+        # Who is answered when the task has ended is answered after that end, and all before it, was synced.
+        live = await self._store_new(acceptable, idempotency, durable=body.get("wait") is not True)
         crash_points.reached("task.accepted")
         accepted = live.committed
         await self._dispatch.begin(live)
@@ -100,8 +101,11 @@ class Tasks:
             detail = f"{limit} tasks wait or run already (max_queued_tasks); try again when some have ended"
             raise Problem(429, "queue_full", detail, retry_after=1)
 
-    async def _store_new(self, new: Acceptable, idempotency: Idempotency | None) -> LiveTask:
-        await self._store.writer.write(partial(_insert, spec=new.spec, idempotency=idempotency))
+    async def _store_new(
+        self, new: Acceptable, idempotency: Idempotency | None, *, durable: bool
+    ) -> LiveTask:
+        insert = partial(_insert, spec=new.spec, idempotency=idempotency)
+        await self._store.writer.write(insert, durable=durable)
         live = self._ledger.open(new.spec, received(new.spec), new.app)
         live.description = new.description
         return live

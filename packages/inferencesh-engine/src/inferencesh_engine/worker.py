@@ -50,6 +50,9 @@ class WorkerKeeper(Protocol):
     def worker_described(self, worker: Worker, outcome: Description | LoadFailure) -> None:
         """The app is loaded, or could not be."""
 
+    def worker_set_up(self, worker: Worker) -> None:
+        """The app is set up, and the worker's job begins."""
+
     def worker_free(self, worker: Worker) -> None:
         """The worker can take a job."""
 
@@ -224,6 +227,7 @@ class Worker:
         self._forget_deadline()
         self._phase = _Phase.READY
         if self._verdict is None:
+            self._keeper.worker_set_up(self)
             self._go_on()
 
     def _on_setup_failed(self, message: Message) -> None:

@@ -15,6 +15,7 @@ docstring. `Sync` and `Async` stand first in the bases: they say what type of dr
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
@@ -126,7 +127,11 @@ class iteration(Generic[P, T]):  # noqa: N801 - used like the decorators `proper
         def iterate(face: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
             return face._driver.iterate(feed(face._subject, *args, **kwargs))  # noqa: SLF001
 
+        def aiterate(face: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+            return iterate(face, *args, **kwargs)
+
         self._iterate = _named(iterate, feed, owner, name)
+        self._aiterate = _named(aiterate, feed, owner, name, "AsyncIterator")
 
     @overload
     def __get__(self, instance: None, owner: type) -> Callable[..., Any]: ...
@@ -135,11 +140,12 @@ class iteration(Generic[P, T]):  # noqa: N801 - used like the decorators `proper
     @overload
     def __get__(self, instance: Async, owner: type) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, instance: object, owner: type) -> Callable[..., Any]:
-        return self._iterate if instance is None else self._iterate.__get__(instance)
+        function = self._aiterate if issubclass(owner, Async) else self._iterate
+        return function if instance is None else function.__get__(instance)
 
 
 def _named(
-    function: Callable[..., Any], flow: Callable[..., Any], owner: type, name: str
+    function: Any, flow: Callable[..., Any], owner: type, name: str, iterator: str = "Iterator"
 ) -> Callable[..., Any]:
     """Give ``function`` the flow's documentation and signature, with the return type it really has."""
     functools.update_wrapper(function, flow)
@@ -147,11 +153,14 @@ def _named(
     function.__qualname__ = f"{owner.__qualname__}.{name}"
     annotation = function.__annotations__.get("return")
     if isinstance(annotation, str) and annotation.startswith(("Flow[", "Feed[")):
-        function.__annotations__ = {**function.__annotations__, "return": _result_of(annotation)}
-    return function
+        result = _result_of(annotation, iterator)
+        function.__annotations__ = {**function.__annotations__, "return": result}
+        # Without it, `inspect` looks through the wrapper and shows what the flow returns.
+        function.__signature__ = inspect.signature(flow).replace(return_annotation=result)
+    return function  # type: ignore[no-any-return]
 
 
-def _result_of(annotation: str) -> str:
+def _result_of(annotation: str, iterator: str) -> str:
     """Give ``R`` of ``Flow[R]`` and ``Iterator[T]`` of ``Feed[T, R]``."""
     inner = annotation[5:-1]
     if annotation.startswith("Flow["):
@@ -160,5 +169,5 @@ def _result_of(annotation: str) -> str:
     for position, character in enumerate(inner):
         depth += (character == "[") - (character == "]")
         if character == "," and not depth:
-            return f"Iterator[{inner[:position]}]"
-    return f"Iterator[{inner}]"
+            return f"{iterator}[{inner[:position]}]"
+    return f"{iterator}[{inner}]"

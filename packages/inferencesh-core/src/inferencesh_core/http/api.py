@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 from urllib.parse import urljoin
 
-from ..errors import APIError, InferenceError, TransportError
+from ..errors import APIError, InferenceError, ReadTimeoutError, TransportError
 from ..flow.effects import OpenedStream, close_stream, now, open_stream, read, send
 from ..json_codec import dumps, loads
 from ..plugins.specs import AttemptInfo, CallInfo
@@ -196,12 +196,17 @@ class Api:
         return answer  # type: ignore[return-value]  # `send` opens no stream
 
     def _redirected(self, request: Request, exchange: Callable[[Request], Flow[Any]]) -> Flow[Answer]:
-        for _ in range(_MAX_REDIRECTS + 1):
-            answer = yield from self._signed(request, exchange)
+        # One try has one read time-out, however many steps it takes.
+        end = (yield from now()) + request.read_timeout
+        redirects = 0
+        while True:
+            answer = yield from self._signed(request, exchange, end)
             if answer.status not in _REDIRECTS or "location" not in answer.headers:
                 return answer
-            request = self._redirect(request, answer)
-        raise APIError(answer.status, f"{request!r}: more than {_MAX_REDIRECTS} redirects")
+            redirects += 1
+            if redirects > _MAX_REDIRECTS:
+                raise APIError(answer.status, f"{request!r}: more than {_MAX_REDIRECTS} redirects")
+            request = self._redirect(request, answer).within((yield from _time_until(end, request)))
 
     def _redirect(self, request: Request, answer: Answer) -> Request:
         url = urljoin(request.url, answer.headers["location"])
@@ -215,7 +220,7 @@ class Api:
             raise APIError(answer.status, f"the server redirects {request!r} in a way that loses its body")
         return request.to(url)
 
-    def _signed(self, request: Request, exchange: Callable[[Request], Flow[Any]]) -> Flow[Answer]:
+    def _signed(self, request: Request, exchange: Callable[[Request], Flow[Any]], end: float) -> Flow[Answer]:
         signing: Generator[Request, Any, None] = (
             self._auth.sign(request) if self._auth else _unsigned(request)
         )
@@ -229,6 +234,7 @@ class Api:
                 outgoing = signing.send(answer)
             except StopIteration:
                 return answer
+            outgoing = outgoing.within((yield from _time_until(end, request)))
 
     def _keys_are_honoured(self, seconds: float | None) -> Flow[bool]:
         """Tell whether a keyed request can be repeated; a server that never said is asked at ``/health``."""
@@ -243,6 +249,13 @@ class Api:
                 return False
             self._honours_keys = ANNOUNCEMENT in answer.headers
         return self._honours_keys
+
+
+def _time_until(end: float, request: Request) -> Flow[float]:
+    left = end - (yield from now())
+    if left <= 0:
+        raise ReadTimeoutError(f"{request!r}: no answer in time")
+    return left
 
 
 def _is_within(url: str, origin: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
+import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from urllib3.exceptions import (
 )
 
 from ..errors import CertificateError, ConnectError, ReadTimeoutError, TransportError
+from .messages import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +78,7 @@ class _WithDeadline:
     sock: Any
     timeout: float | None
     deadline: float | None = None
+    connecting_took: float = 0.0
 
     def expect_within(self, seconds: float | None) -> None:
         self.deadline = None if seconds is None else time.monotonic() + seconds
@@ -89,7 +92,15 @@ class _WithDeadline:
         return remaining
 
     def connect(self) -> None:
-        super().connect()  # type: ignore[misc]
+        started = time.monotonic()
+        try:
+            super().connect()  # type: ignore[misc]
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"no secure connection within {self.timeout:g} s") from error
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError) as error:
+            # urllib3 takes a cut in the handshake for one of the exchange, but nothing was sent yet.
+            raise NewConnectionError(self, f"cut while connecting: {error}") from error  # type: ignore[arg-type]
+        self.connecting_took = time.monotonic() - started
         self.sock = _DeadlineSocket(self.sock, self)
         self.sock.settimeout(SEND_SECONDS)
 
@@ -100,7 +111,8 @@ class _WithDeadline:
         super().request(*args, **kwargs)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
-        self.expect_within(self.timeout)
+        spent, self.connecting_took = self.connecting_took, 0.0
+        self.expect_within(None if self.timeout is None else self.timeout - spent)
         return super().getresponse()  # type: ignore[misc]
 
 
@@ -141,8 +153,8 @@ class PooledStream:
             self._connection.expect_within(timeout)
         try:
             return self._response.read1(READ_BLOCK_BYTES)  # type: ignore[no-any-return]
-        except (HTTPError, OSError, ValueError) as error:
-            # ValueError is what reading from a stream closed by another thread comes to.
+        except (HTTPError, OSError, ValueError, AttributeError) as error:
+            # The last two are what reading from a stream that another thread closed comes to.
             raise as_transport_error(error, self._request) from error
 
     def close(self) -> None:
@@ -152,6 +164,21 @@ class PooledStream:
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             self._response.shutdown()
         self._response.close()
+
+
+def whole_response(raw: Any, request: Request) -> Response:
+    """Read a response of urllib3 to its end and give its connection back.
+
+    Raises:
+        TransportError: it broke off, or took too long.
+    """
+    try:
+        body = raw.read()
+    except (HTTPError, OSError) as error:
+        raw.close()
+        raise as_transport_error(error, request) from error
+    raw.release_conn()
+    return Response(raw.status, lower_case(raw.headers), body)
 
 
 def lower_case(headers: Any) -> dict[str, str]:

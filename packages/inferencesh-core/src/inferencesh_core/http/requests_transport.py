@@ -21,21 +21,21 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 from ..config import ClientConfig
 from ..errors import ConnectError
 from .environment import proxy_for, tls_context
-from .messages import Response, origin_of
+from .messages import origin_of
 from .pooling import (
     SEND_BLOCK_BYTES,
     PooledStream,
     as_transport_error,
-    lower_case,
     opened_body,
     use_deadlines,
+    whole_response,
 )
 
 if TYPE_CHECKING:
     import ssl
 
     from ..errors import TransportError
-    from .messages import Request
+    from .messages import Request, Response
 
 
 class RequestsTransport:
@@ -56,14 +56,7 @@ class RequestsTransport:
 
     def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
-        raw = self._exchange(request)
-        try:
-            body = raw.read()
-        except (HTTPError, OSError) as error:
-            raw.close()
-            raise as_transport_error(error, request) from error
-        raw.release_conn()
-        return Response(raw.status, lower_case(raw.headers), body)
+        return whole_response(self._exchange(request), request)
 
     def open(self, request: Request) -> PooledStream:
         """Open a response; see `Transport.open`."""
@@ -76,7 +69,7 @@ class RequestsTransport:
     def _exchange(self, request: Request) -> Any:
         if self._process != os.getpid():
             # After a fork, sockets belong to the parent: two processes on one connection mix their answers.
-            self._process, self.session = os.getpid(), self._new_session()
+            self.session, self._process = self._new_session(), os.getpid()
         body, headers, close_body = opened_body(request)
         try:
             response = self.session.send(

@@ -9,19 +9,19 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from .environment import proxy_for, tls_context
-from .messages import Response, origin_of
+from .messages import origin_of
 from .pooling import (
     SEND_BLOCK_BYTES,
     PooledStream,
     as_transport_error,
-    lower_case,
     opened_body,
     use_deadlines,
+    whole_response,
 )
 
 if TYPE_CHECKING:
     from ..config import ClientConfig
-    from .messages import Request
+    from .messages import Request, Response
 
 
 class Urllib3Transport:
@@ -34,14 +34,7 @@ class Urllib3Transport:
 
     def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
-        response = self._exchange(request)
-        try:
-            body = response.read()
-        except (HTTPError, OSError) as error:
-            response.close()
-            raise as_transport_error(error, request) from error
-        response.release_conn()
-        return Response(response.status, lower_case(response.headers), body)
+        return whole_response(self._exchange(request), request)
 
     def open(self, request: Request) -> PooledStream:
         """Open a response; see `Transport.open`."""

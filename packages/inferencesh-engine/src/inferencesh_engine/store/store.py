@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..domain.problems import EngineStartError
 from . import keys
-from .database import EngineLock, connect, open_for_writing
+from .database import EngineLock, connect, open_for_writing, wal_of
 from .files import FileTable
 from .history import History
 from .writer import Writer
@@ -50,7 +50,7 @@ class Store:
         self._scanner = ThreadPoolExecutor(1, thread_name_prefix="inferencesh-reader")
         self._max_log_chars = max_log_chars
         self.history = History(self._reads, max_log_chars)
-        self.writer = Writer(writing, asyncio.get_running_loop())
+        self.writer = Writer(writing, wal_of(path), asyncio.get_running_loop())
         self.files = FileTable(self._reads, self.writer)
 
     def find_key(self, asked: Idempotency, *, since: float) -> tuple[str, str] | None:

@@ -1,16 +1,17 @@
-"""The one thread that writes: what arrives together is committed together.
+"""The one writer: what arrives together is committed together, and what must last is synced by a thread.
 
-An fsync costs more than everything else about a task, so writes that wait at the same moment share one
-transaction (group commit). When one of them fails the transaction is rolled back and each is tried alone,
-so a bad one fails for itself only.
+A commit to the write-ahead log is a copy into memory and takes microseconds: the event loop does it itself.
+Bringing it to the disk takes milliseconds: a thread does that, one fdatasync for all commits before it. A
+write is settled when it is as safe as it asked for, and never before one that came earlier.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..domain.problems import Problem
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     import asyncio
     import sqlite3
     from collections.abc import Callable
+    from pathlib import Path
 
 T = TypeVar("T")
 
-_MAX_BATCH = 512
 _DEFER_SECONDS = 0.01
 _FULL_RETRY_SECONDS = 0.25
 _log = logging.getLogger("inferencesh.engine")
@@ -38,29 +39,40 @@ class Write:
         settle: Called on the event loop after the commit, with the result or the error.
         durable: Whether the commit must have reached the disk, not just the operating system.
         refusable: What to do while the disk is full: fail (True), or wait for room (False).
-        tried: Set, for a thread that waits, once it is committed or has failed.
     """
 
     run: Callable[[sqlite3.Connection], Any]
     settle: Callable[[Any, Exception | None], None]
     durable: bool = True
     refusable: bool = True
-    tried: Event | None = None
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """A write that was tried: its result, or its error."""
+
+    write: Write
+    result: Any = None
+    error: Exception | None = None
 
 
 class Writer:
-    """Takes writes from the event loop, in order, and commits them on its own thread."""
+    """Takes writes on the event loop, in order.
 
-    def __init__(self, connection: sqlite3.Connection, loop: asyncio.AbstractEventLoop) -> None:
+    Args:
+        connection: The only one that writes; its commits need not sync.
+        log: The database's write-ahead log.
+        loop: The loop it belongs to.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, log: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._connection = connection
         self._loop = loop
-        self._queue: SimpleQueue[list[Write] | None] = SimpleQueue()
+        self._waiting: list[Write] = []
         self._deferred: list[Write] = []
+        self._commit_handle: asyncio.Handle | None = None
         self._flush: asyncio.TimerHandle | None = None
-        self._synchronous = ""
-        self._closing = False
-        self._thread = Thread(target=self._work, name="inferencesh-writer", daemon=True)
-        self._thread.start()
+        self._syncer = _Syncer(log, loop)
 
     async def write(
         self, run: Callable[[sqlite3.Connection], T], *, durable: bool = True, refusable: bool = True
@@ -81,64 +93,65 @@ class Writer:
 
     def submit(self, write: Write) -> None:
         """Commit this as soon as possible, after everything that came before it."""
-        if self._flush is not None:
-            self._flush.cancel()
-            self._flush = None
-        self._queue.put([*self._deferred, write])
-        self._deferred.clear()
+        self._take_deferred()
+        self._waiting.append(write)
+        if self._commit_handle is None:
+            # Not at once: what else this turn of the loop brings joins the transaction.
+            self._commit_handle = self._loop.call_soon(self._commit_waiting)
 
     def defer(self, write: Write) -> None:
         """Commit this with the next write, or in a few milliseconds when there is none."""
         self._deferred.append(write)
         if self._flush is None:
-            self._flush = self._loop.call_later(_DEFER_SECONDS, self._flush_deferred)
+            self._flush = self._loop.call_later(_DEFER_SECONDS, self._commit_waiting)
 
-    def _flush_deferred(self) -> None:
-        self._flush = None
-        self._queue.put([*self._deferred])
-        self._deferred.clear()
+    def write_at_once(self, write: Write) -> bool:
+        """Have this, and all before it, on the disk when this returns; False when there is no room for it."""
+        self._take_deferred()
+        self._waiting.append(write)
+        self._commit_waiting()
+        self._syncer.sync()
+        return not self._waiting
 
     async def close(self) -> None:
-        """Commit what is waiting and end the thread; what the full disk keeps out stays undone."""
-        if self._flush is not None:
-            self._flush.cancel()
-            self._flush_deferred()
-        self._closing = True
-        self._queue.put(None)
-        await self._loop.run_in_executor(None, self._thread.join)
+        """Commit what is waiting; what the full disk keeps out stays undone."""
+        self._commit_waiting()
+        if self._commit_handle is not None:
+            self._commit_handle.cancel()
+        await self._syncer.close()
         self._connection.close()
 
-    def _work(self) -> None:
-        backlog: list[Write] = []
-        while True:
-            batch, last = self._next_batch(backlog)
-            backlog = self._commit(batch) if batch else []
-            if last and self._queue.empty() and (not backlog or self._closing):
-                return
+    def _take_deferred(self) -> None:
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        self._waiting += self._deferred
+        self._deferred.clear()
 
-    def _next_batch(self, backlog: list[Write]) -> tuple[list[Write], bool]:
-        """The waiting writes, after those that could not be written before; True when closing."""
-        batch = [*backlog]
-        last = False
-        try:
-            arrived = self._queue.get(timeout=_FULL_RETRY_SECONDS if backlog else None)
-            while True:
-                last = last or arrived is None
-                batch.extend(arrived or ())
-                if len(batch) >= _MAX_BATCH:
-                    break
-                arrived = self._queue.get_nowait()
-        except Empty:
-            pass
-        return batch, last or self._closing
+    def _commit_waiting(self) -> None:
+        if self._commit_handle is not None:
+            self._commit_handle.cancel()
+            self._commit_handle = None
+        self._take_deferred()
+        batch, self._waiting = self._waiting, []
+        held = self._commit(batch) if batch else []
+        if held:
+            # Settling the others may have brought new ones, which stay behind these.
+            self._waiting = [*held, *self._waiting]
+            self._commit_later(_FULL_RETRY_SECONDS)
+
+    def _commit_later(self, seconds: float) -> None:
+        if self._commit_handle is not None:
+            self._commit_handle.cancel()
+        self._commit_handle = self._loop.call_later(seconds, self._commit_waiting)
 
     def _commit(self, batch: list[Write]) -> list[Write]:
         """Write the batch; gives those writes that have to wait for room on the disk."""
         try:
-            outcomes = self._transaction(batch)
+            results = self._transaction(batch)
         except Exception as error:  # noqa: BLE001  # each write is told its own error
             return self._one_by_one(batch) if len(batch) > 1 else self._failed(batch[0], error)
-        self._tell([(write, outcome, None) for write, outcome in zip(batch, outcomes, strict=True)])
+        self._syncer.settle([_Outcome(*each) for each in zip(batch, results, strict=True)])
         return []
 
     def _one_by_one(self, batch: list[Write]) -> list[Write]:
@@ -150,41 +163,93 @@ class Writer:
 
     def _transaction(self, batch: list[Write]) -> list[Any]:
         connection = self._connection
-        self._set_synchronous("FULL" if any(write.durable for write in batch) else "NORMAL")
         connection.execute("BEGIN IMMEDIATE")
         try:
-            outcomes = [write.run(connection) for write in batch]
+            results = [write.run(connection) for write in batch]
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        return outcomes
-
-    def _set_synchronous(self, level: str) -> None:
-        if level != self._synchronous:
-            self._connection.execute(f"PRAGMA synchronous = {level}")
-            self._synchronous = level
+        return results
 
     def _failed(self, write: Write, error: Exception) -> list[Write]:
         if not is_storage_full(error):
-            self._tell([(write, None, error)])
+            self._syncer.settle([_Outcome(write, error=error)])
             return []
         if write.refusable:
             detail = f"the engine's disk is full ({error}); free some space and try again"
-            self._tell([(write, None, Problem(507, "storage_full", detail))])
+            self._syncer.settle([_Outcome(write, error=Problem(507, "storage_full", detail))])
             return []
         _log.error("the disk is full: changes of running tasks wait for room (%s)", error)
         return [write]
 
-    def _tell(self, outcomes: list[tuple[Write, Any, Exception | None]]) -> None:
-        for write, _, _ in outcomes:
-            if write.tried is not None:
-                write.tried.set()
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_settle, outcomes)
+
+class _Syncer:
+    """Settles writes in order, once the durable ones are on the disk.
+
+    The log is synced through a descriptor of its own, which sees all that the connection wrote to the file.
+    """
+
+    def __init__(self, log: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._file = os.open(log, os.O_RDWR)
+        self._queue: SimpleQueue[list[_Outcome] | None] = SimpleQueue()
+        self._unsettled = 0
+        self._thread = Thread(target=self._work, name="inferencesh-sync", daemon=True)
+        self._thread.start()
+
+    def settle(self, outcomes: list[_Outcome]) -> None:
+        """Settle these when it is their turn."""
+        if self._unsettled or any(outcome.write.durable for outcome in outcomes):
+            self._unsettled += 1
+            self._queue.put(outcomes)
+        else:
+            _settle(outcomes)
+
+    def sync(self) -> None:
+        """Have everything committed so far on the disk when this returns."""
+        _sync(self._file)
+
+    async def close(self) -> None:
+        """Settle what is waiting and end the thread."""
+        self._queue.put(None)
+        await self._loop.run_in_executor(None, self._thread.join)
+        os.close(self._file)
+
+    def _work(self) -> None:
+        while (batches := self._next_batches())[-1] is not None:
+            self._sync_and_tell([batch for batch in batches if batch is not None])
+        self._sync_and_tell([batch for batch in batches if batch is not None])
+
+    def _next_batches(self) -> list[list[_Outcome] | None]:
+        """What waits for the disk; `None` at the end of it closes."""
+        batches = [self._queue.get()]
+        try:
+            while batches[-1] is not None:
+                batches.append(self._queue.get_nowait())
+        except Empty:
+            pass
+        return batches
+
+    def _sync_and_tell(self, batches: list[list[_Outcome]]) -> None:
+        outcomes = [outcome for batch in batches for outcome in batch]
+        if any(outcome.write.durable and outcome.error is None for outcome in outcomes):
+            try:
+                _sync(self._file)
+            except OSError as error:
+                outcomes = [_Outcome(each.write, error=each.error or error) for each in outcomes]
+        if outcomes and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._tell, outcomes, len(batches))
+
+    def _tell(self, outcomes: list[_Outcome], batches: int) -> None:
+        self._unsettled -= batches
+        _settle(outcomes)
 
 
-def _settle(outcomes: list[tuple[Write, Any, Exception | None]]) -> None:
-    for write, result, error in outcomes:
-        write.settle(result, error)
+def _settle(outcomes: list[_Outcome]) -> None:
+    for outcome in outcomes:
+        outcome.write.settle(outcome.result, outcome.error)
+
+
+_sync = getattr(os, "fdatasync", os.fsync)
