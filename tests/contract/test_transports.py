@@ -1,5 +1,6 @@
 import asyncio
 
+from inferencesh_async.aiohttp_transport import AiohttpTransport
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.contract import AsyncTransportContract, TransportContract
@@ -13,6 +14,11 @@ class TestUrllib3Transport(TransportContract):
 class TestRequestsTransport(TransportContract):
     def make_transport(self, config):
         return RequestsTransport(config)
+
+
+class TestAiohttpTransport(AsyncTransportContract):
+    def make_transport(self, config):
+        return AiohttpTransport(config)
 
 
 class OnThreads:

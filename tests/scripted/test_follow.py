@@ -247,7 +247,7 @@ def test_a_deadline_is_kept_under_any_trouble(timeout, length, final, connection
     world, _, _, outcome = followed(server, timeout=timeout)
     assert world.now <= timeout + 0.25
     if isinstance(outcome, TaskTimeoutError):
-        assert world.now >= timeout
+        assert world.now >= timeout - 1e-9  # clocks add and subtract
         assert outcome.task_id == ID
 
 

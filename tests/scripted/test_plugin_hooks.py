@@ -70,12 +70,13 @@ def test_inferencesh_transport():
         assert client.tasks.get("t1") == TASK
 
 
-def test_inferencesh_async_transport():
+def test_inferencesh_async_transport(monkeypatch):
     import asyncio
 
     hooks = Hooks([example_of("inferencesh_async_transport")])
     transport = hooks.async_transport(ClientConfig())
     assert asyncio.run(transport.send(Request("GET", "https://h/", {}))).status == 200
+    monkeypatch.setenv("INFERENCESH_DISABLE_PLUGINS", "async")
     assert Hooks().async_transport(ClientConfig()) is None
 
 

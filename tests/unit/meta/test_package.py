@@ -32,8 +32,8 @@ def test_a_name_of_a_package_that_is_not_installed_says_what_to_install(package,
 
 
 def test_importing_such_a_name_says_so_too():
-    failure = run("from inferencesh import AsyncInference").stderr
-    assert "pip install inferencesh-async" in failure
+    failure = run("from inferencesh import AsyncAgent").stderr
+    assert "pip install inferencesh-agents" in failure
 
 
 def test_whatever_core_offers_is_offered_here_as_the_same_object():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -17,6 +19,7 @@ from inferencesh_core.errors import (
 from inferencesh_core.http.environment import proxy_for, tls_context
 from inferencesh_core.http.messages import Response, origin_of
 
+from .bodies import blocks_of
 from .slots import Slots
 
 if sys.version_info >= (3, 11):
@@ -27,20 +30,20 @@ else:
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
-    from typing import BinaryIO
+    from collections.abc import AsyncGenerator
 
     from inferencesh_core.config import ClientConfig
     from inferencesh_core.http.messages import Request
-    from inferencesh_core.sources import UploadSource
 
-SEND_BLOCK_BYTES = 1024 * 1024
+    from .slots import Slot
+
 READ_BUFFER_BYTES = 256 * 1024
+"""How much of a stream may arrive before its reader takes it; then the socket is read no more."""
 
 MAX_CONNECTIONS = 100
-"""A soft limit, see `Slots`."""
+"""For exchanges that are short, see `Slots`."""
 
-_SET_BY_US = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+_FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 
 class AiohttpTransport:
@@ -49,100 +52,126 @@ class AiohttpTransport:
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
         self._session: aiohttp.ClientSession | None = None
+        self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
+        self._is_closed = False
         self._slots = Slots(MAX_CONNECTIONS)
+        self._finding_routes = asyncio.Lock()
         self._routes: dict[str, _Route] = {}
 
     async def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
-        await self._slots.acquire()
+        session = self._current_session()
+        slot = await self._slot(request)
         try:
-            async with await self._exchange(request, whole=True) as response:
-                return Response(response.status, _lower_case(response), await response.read())
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+            response = await self._exchange(session, request, slot, _time_for_all(request))
+            # Reading to the end gives the connection back, and anything else that ends it closes it.
+            return Response(response.status, _lower_case(response), await response.read())
+        except _FAILURES as error:
             raise as_transport_error(error, request) from error
         finally:
-            self._slots.release()
+            slot.release()
 
     async def open(self, request: Request) -> AiohttpStream:
         """Open a response; see `Transport.open`."""
-        await self._slots.acquire()
+        session = self._current_session()
+        slot = await self._slot(request)
         try:
             async with time_limit(request.read_timeout):
-                response = await self._exchange(request, whole=False)
+                response = await self._exchange(
+                    session, request, slot, _time_limits(None, request.connect_timeout, None)
+                )
         except BaseException as error:
-            self._slots.release()
-            if isinstance(error, (aiohttp.ClientError, OSError, asyncio.TimeoutError)):
+            slot.release()
+            if isinstance(error, _FAILURES):
                 raise as_transport_error(error, request) from error
             raise
-        return AiohttpStream(response, request, self._slots)
+        slot.lasts()
+        return AiohttpStream(response, request, slot)
 
     async def close(self) -> None:
         """Close every pooled connection; the transport is of no further use."""
-        self._closed = True
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        self._is_closed = True
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            await keeper.aclose()
 
     @property
     def is_open(self) -> bool:
-        """Whether there are connections that nobody has closed."""
-        return self._session is not None and not self._session.closed
+        """Whether it was used and not closed since."""
+        return self._keeper is not None
 
-    async def _exchange(self, request: Request, *, whole: bool) -> aiohttp.ClientResponse:
-        session = self._current_session()
-        route = await self._route(request.url)
-        body = request.body
+    async def _slot(self, request: Request) -> Slot:
+        try:
+            return self._slots.take_at_once() or await self._slots.take(request.read_timeout)
+        except asyncio.TimeoutError as error:
+            raise ConnectError(
+                f"{_where(request)}: {MAX_CONNECTIONS} other requests were waiting for their answers all the time"
+            ) from error
+
+    async def _exchange(
+        self, session: aiohttp.ClientSession, request: Request, slot: Slot, limits: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        origin = origin_of(request.url)
+        # A route that is not known yet may read files; the loop does not wait for them.
+        route = self._routes.get(origin) or await self._new_route(origin)
         headers: Any = request.headers
-        data: Any = body
-        limit = aiohttp.ClientTimeout(total=request.read_timeout, sock_connect=request.connect_timeout)
+        body: Any = request.body
         if body is not None and not isinstance(body, bytes):
-            # The time a file takes to go up is not the time of its answer.
-            limit = aiohttp.ClientTimeout(sock_connect=request.connect_timeout, sock_read=request.read_timeout)
-            data = _blocks(body)
             if body.size is not None:
                 headers = {**headers, "Content-Length": str(body.size)}
-        elif not whole:
-            limit = aiohttp.ClientTimeout(sock_connect=request.connect_timeout)
+            body = blocks_of(body, slot.lasts)
         return await session.request(
             request.method,
             request.url,
             headers=headers,
-            data=data,
-            timeout=limit,
+            data=body,
+            timeout=limits,
             ssl=route.context,
             proxy=route.proxy,
             allow_redirects=False,
-            skip_auto_headers=_SET_BY_US,
-            read_bufsize=READ_BUFFER_BYTES,
         )
+
+    async def _new_route(self, origin: str) -> _Route:
+        async with self._finding_routes:
+            if origin not in self._routes:
+                self._routes[origin] = await asyncio.to_thread(_Route.to, origin, self._config)
+        return self._routes[origin]
 
     def _current_session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
-        if self._closed:
-            raise ConfigurationError("this client is closed; make another one")
-        if self._session is not None and self._loop is not loop:
-            if self._loop is not None and not self._loop.is_closed():
-                raise ConfigurationError(
-                    "this client belongs to another event loop, which is still running: make one for each loop"
-                )
-            # The loop it was made in is over, and its connections with it.
-            self._session, self._slots = None, Slots(MAX_CONNECTIONS)
-        if self._session is None:
-            self._loop = loop
-            connector = aiohttp.TCPConnector(limit=0)
-            self._session = aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True
-            )
+        if self._session is None or self._loop is not loop or self._is_closed:
+            self._session = self._new_session(loop)
         return self._session
 
-    async def _route(self, url: str) -> _Route:
-        origin = origin_of(url)
-        route = self._routes.get(origin)
-        if route is None:
-            route = self._routes[origin] = await asyncio.to_thread(_Route.to, origin, self._config)
-        return route
+    def _new_session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
+        if self._is_closed:
+            raise ConfigurationError("this client is closed; make another one")
+        if self._loop is not None and self._loop is not loop and not self._loop.is_closed():
+            raise ConfigurationError(
+                "this client is in use by another event loop: make one client for each loop, or close this one"
+            )
+        # A loop that is over took its connections with it.
+        self._loop = loop
+        self._slots, self._finding_routes = Slots(MAX_CONNECTIONS), asyncio.Lock()
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=READ_BUFFER_BYTES,
+        )
+        self._keeper = _keeper_of(session)
+        # To its first step, which waits for nothing: from there on the loop knows it.
+        with contextlib.suppress(StopIteration):
+            self._keeper.__anext__().send(None)
+        return session
+
+
+async def _keeper_of(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+    """Close the session when this is closed or dropped, and when the loop shuts its generators down."""
+    try:
+        yield
+    finally:
+        await session.close()
 
 
 class _Route:
@@ -162,32 +191,30 @@ class _Route:
 class AiohttpStream:
     """A response still arriving."""
 
-    def __init__(self, response: aiohttp.ClientResponse, request: Request, slots: Slots) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, request: Request, slot: Slot) -> None:
         self.status = response.status
         self.headers = _lower_case(response)
         self._response = response
         self._request = request
-        self._slots: Slots | None = slots
+        self._slot = slot
 
     async def read(self, timeout: float | None) -> bytes:  # noqa: ASYNC109 - the protocol's signature
         """Give the bytes that arrive next; see `ResponseStream.read`."""
         try:
             async with time_limit(timeout):
                 return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+        except _FAILURES as error:
             raise as_transport_error(error, self._request) from error
 
     async def close(self) -> None:
         """Give the connection back when the response was read to its end, close it otherwise."""
-        slots, self._slots = self._slots, None
-        if slots is not None:
-            self._response.close()
-            slots.release()
+        self._response.close()
+        self._slot.release()
 
 
 def as_transport_error(error: Exception, request: Request) -> TransportError:
     """Give what an error of aiohttp or of the socket means to a flow."""
-    where = f"{request.method} {request.url.partition('?')[0]}"
+    where = _where(request)
     if isinstance(error, aiohttp.ClientSSLError):
         return CertificateError(f"{where}: no secure connection: {error}")
     if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)):
@@ -199,14 +226,20 @@ def as_transport_error(error: Exception, request: Request) -> TransportError:
     return TransportError(f"{where}: the connection broke: {error or type(error).__name__}")
 
 
-async def _blocks(source: UploadSource) -> AsyncIterator[bytes]:
-    """Read a body block by block, away from the loop."""
-    file: BinaryIO = await asyncio.to_thread(source.open)
-    try:
-        while block := await asyncio.to_thread(file.read, SEND_BLOCK_BYTES):
-            yield block
-    finally:
-        file.close()
+def _where(request: Request) -> str:
+    return f"{request.method} {request.url.partition('?')[0]}"
+
+
+def _time_for_all(request: Request) -> aiohttp.ClientTimeout:
+    if request.body is None or isinstance(request.body, bytes):
+        return _time_limits(request.read_timeout, request.connect_timeout, None)
+    # The time a file takes to go up is not the time of its answer.
+    return _time_limits(None, request.connect_timeout, request.read_timeout)
+
+
+@lru_cache
+def _time_limits(total: float | None, sock_connect: float, sock_read: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total, sock_connect=sock_connect, sock_read=sock_read)
 
 
 def _lower_case(response: aiohttp.ClientResponse) -> dict[str, str]:

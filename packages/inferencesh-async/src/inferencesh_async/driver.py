@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from inferencesh_core.flow.driver import log_failed_farewell
 from inferencesh_core.flow.effects import (
+    Afterwards,
     Call,
     CloseStream,
     Effect,
@@ -73,6 +74,7 @@ class _Scope:
         self._transport = transport
         self._streams: list[OpenedStream] = []
         self._groups: list[_TaskGroup] = []
+        self._afterwards: list[Flow[None]] = []
         self._result: Any = None
 
     async def run(self, flow: Flow[R]) -> R:
@@ -118,7 +120,7 @@ class _Scope:
         await asyncio.sleep(effect.seconds)
 
     async def now(self, _effect: Now) -> float:
-        return time.monotonic()
+        return asyncio.get_running_loop().time()
 
     async def call(self, effect: Call) -> Any:
         result = effect.function(*effect.arguments)
@@ -132,11 +134,19 @@ class _Scope:
     async def join(self, effect: Join) -> Outcome[Any] | None:
         return await effect.group.join()  # type: ignore[attr-defined, no-any-return]
 
+    async def afterwards(self, effect: Afterwards) -> None:
+        self._afterwards.append(effect.flow)
+
     async def close(self) -> None:
         for group in self._groups:
             await group.close()
         for stream in self._streams:
             await stream.body.close()
+        while self._afterwards:
+            try:
+                await AsyncioDriver(self._transport).run(self._afterwards.pop())
+            except Exception as error:  # noqa: BLE001, PERF203 - how the flow itself ended matters more
+                log_failed_farewell(error)
 
 
 _PERFORM: dict[type[Effect], Callable[[_Scope, Any], Awaitable[Any]]] = {
@@ -149,6 +159,7 @@ _PERFORM: dict[type[Effect], Callable[[_Scope, Any], Awaitable[Any]]] = {
     Call: _Scope.call,
     Fork: _Scope.fork,
     Join: _Scope.join,
+    Afterwards: _Scope.afterwards,
 }
 
 

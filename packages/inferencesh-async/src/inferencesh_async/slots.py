@@ -1,65 +1,87 @@
-"""How many connections are open at once: few while they come free, as many as needed when they do not."""
+"""How many exchanges use a connection at once: few where they are short, as many as there are where not."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
-STALLED_SECONDS = 0.25
-LONGEST_WAIT_SECONDS = 5.0
+SHORT_SECONDS = 0.1
+"""What lasts longer than this is no short exchange."""
 
 
 class Slots:
-    """A soft limit.
+    """A limit for what comes free soon.
 
-    A thousand short calls at once share the usual number of connections, for these come free all the time.
-    Two thousand streams that stay open get one each: where nothing comes free, waiting would not end.
+    A thousand short calls at once share the usual number of connections. Two thousand streams that stay open
+    get one each, for what is known to last gives its slot back: waiting for it would not end.
 
     Args:
-        limit: Connections used while waiting for one makes sense.
+        count: Exchanges at once.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._used = 0
-        self._released = 0.0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: deque[asyncio.Future[Slot]] = deque()
 
-    async def acquire(self) -> None:
-        """Take a slot, after a wait at the most as long as slots come free."""
-        if self._used >= self._limit:
-            await self._wait()
-        else:
-            self._used += 1
+    def take_at_once(self) -> Slot | None:
+        """Give a slot if one is free."""
+        if not self._free:
+            return None
+        self._free -= 1
+        return Slot(self)
 
-    def release(self) -> None:
-        """Give a slot back, to the one who waits longest if it is within the limit."""
-        self._released = asyncio.get_running_loop().time()
-        while self._waiting and self._used <= self._limit:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-        self._used -= 1
+    async def take(self, seconds: float) -> Slot:
+        """Wait for a slot; who waits longest is served first.
 
-    async def _wait(self) -> None:
+        Raises:
+            asyncio.TimeoutError: none came free in time.
+        """
         loop = asyncio.get_running_loop()
-        started = loop.time()
-        waiter: asyncio.Future[None] = loop.create_future()
+        waiter: asyncio.Future[Slot] = loop.create_future()
+        timer = loop.call_later(seconds, _give_up, waiter)
         self._waiting.append(waiter)
         try:
-            while True:
-                patience = max(started, self._released) + STALLED_SECONDS - loop.time()
-                patience = min(patience, started + LONGEST_WAIT_SECONDS - loop.time())
-                if patience <= 0:
-                    break
-                await asyncio.wait((waiter,), timeout=patience)
-                if waiter.done():
-                    return
+            return await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self.release()
+            if waiter.done() and not waiter.cancelled() and not waiter.exception():
+                self.put_back()
             raise
         finally:
-            waiter.cancel()
-        self._used += 1
+            timer.cancel()
+
+    def put_back(self) -> None:
+        """Hand a slot on, or keep it for the next one who comes."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(Slot(self))
+                return
+        self._free += 1
+
+
+class Slot:
+    """One exchange's right to a connection."""
+
+    __slots__ = ("_slots", "_timer")
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots: Slots | None = slots
+        self._timer: asyncio.TimerHandle | None = None
+
+    def lasts(self) -> None:
+        """From here on the exchange may take any time: it counts only while it is short."""
+        if self._slots is not None and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SHORT_SECONDS, self.release)
+
+    def release(self) -> None:
+        """Give the slot back; the second time does nothing."""
+        slots, self._slots = self._slots, None
+        if self._timer is not None:
+            self._timer.cancel()
+        if slots is not None:
+            slots.put_back()
+
+
+def _give_up(waiter: asyncio.Future[Slot]) -> None:
+    if not waiter.done():
+        waiter.set_exception(asyncio.TimeoutError())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from .errors import APIError, StreamError, TaskTimeoutError, TransportError
-from .flow.effects import close_stream, emit, now, read, sleep
+from .flow.effects import afterwards, close_stream, emit, now, read, sleep
 from .http.ndjson import LineDecoder, LineTooLongError
 from .http.retry import RETRIED_STATUSES, backoff
 from .task_lines import TaskView, completed
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _FAREWELL_SECONDS = 0.05
 """How long the end of a finished stream is awaited, so that its connection can be used again."""
 
+_LEAVING_SECONDS = 5.0
+"""How long cancelling on the way out may take: somebody waits to be let go."""
+
 
 @dataclass(frozen=True)
 class FollowOptions:
@@ -36,12 +39,14 @@ class FollowOptions:
         max_reconnects: Failures in a row after which to give up; any answer starts the count anew.
         reconnect_delay_ms: Upper end of the first pause, in milliseconds; it doubles with each failure.
         timeout: Seconds until `TaskTimeoutError`, ``None`` waits as long as it takes.
+        cancel_on_exit: Cancel the task on the server when following it ends before the task does.
     """
 
     auto_reconnect: bool = True
     max_reconnects: int = 5
     reconnect_delay_ms: int = 1000
     timeout: float | None = None
+    cancel_on_exit: bool = False
 
 
 class Follower:
@@ -87,6 +92,8 @@ class Follower:
             StreamError: the stream broke and was not to be reconnected.
             APIError: the server refused.
         """
+        if self._options.cancel_on_exit:
+            yield from afterwards(self.leave())
         if self._options.timeout is not None:
             self._deadline = (yield from now()) + self._options.timeout
         if self._view.is_finished() and self._view.task is not None:
@@ -99,6 +106,12 @@ class Follower:
                 raise self._reason_to_stop(trouble)
             yield from self._reconcile(trouble)
         return completed(self._view.task or {})
+
+    def leave(self) -> Flow[None]:
+        """Cancel the task unless it is over, or was not to be cancelled."""
+        if self._options.cancel_on_exit and not self._view.is_finished():
+            path = f"{self._path}/cancel"
+            yield from self._api.call("POST", path, repeatable=True, seconds=_LEAVING_SECONDS)
 
     def _listen(self) -> Feed[Task, Exception | None]:
         """Emit what one connection tells; give what ended it early, ``None`` for a plain end."""

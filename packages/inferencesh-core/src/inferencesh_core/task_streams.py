@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from .flow.effects import Feed, Flow
+    from .flow.effects import Flow
     from .flow.faces import Client
     from .task_lines import Task
 
@@ -30,6 +30,7 @@ class _TaskStream:
         max_reconnects: Failures in a row after which to give up.
         reconnect_delay_ms: Upper end of the first pause between tries, in milliseconds.
         timeout: Seconds until `TaskTimeoutError`, ``None`` follows as long as it takes.
+        cancel_on_exit: Cancel the task when this is closed, or fails, before the task is over.
         from_start: Give every update since the task began, where the server keeps them.
     """
 
@@ -42,10 +43,13 @@ class _TaskStream:
         reconnect_delay_ms: int = 1000,
         *,
         timeout: float | None = None,
+        cancel_on_exit: bool = False,
         from_start: bool = False,
     ) -> None:
         self._client = client
-        self._options = FollowOptions(auto_reconnect, max_reconnects, reconnect_delay_ms, timeout)
+        self._options = FollowOptions(
+            auto_reconnect, max_reconnects, reconnect_delay_ms, timeout, cancel_on_exit
+        )
         self._from_start = from_start
         self._task = task
         self._error: Exception | None = None
@@ -65,14 +69,17 @@ class _TaskStream:
         """Why there will be no result, once that is known."""
         return self._error
 
-    def _updates(self) -> Feed[Task, Task]:
+    def _follower(self) -> Follower:
         # A record of more than an id came from the server: changes are changes of it.
         known = self._task if "status" in self._task else None
         view = TaskView(self._task["id"], known)
         context = self._client.context
-        return Follower(
-            context.api, context.config, view, self._options, from_start=self._from_start
-        ).updates()
+        return Follower(context.api, context.config, view, self._options, from_start=self._from_start)
+
+    def _leave(self) -> Flow[None]:
+        """Do what is due on closing when nobody ever iterated."""
+        if self._task:
+            yield from self._follower().leave()
 
     def _seen(self, task: Task) -> Task:
         self._task = task
@@ -102,7 +109,9 @@ class TaskStream(_TaskStream):
             TaskTimeoutError: the time was over first.
             InferenceError: the server refused, or could not be reached again.
         """
-        iterator = self._iterator = self._iterator or self._client.driver.iterate(self._updates())
+        if self._iterator is None:
+            self._iterator = self._client.driver.iterate(self._follower().updates())
+        iterator = self._iterator
         try:
             for task in iterator:
                 yield self._seen(task)
@@ -111,9 +120,11 @@ class TaskStream(_TaskStream):
             raise
 
     def close(self) -> None:
-        """Stop following and close the connection; the task goes on."""
+        """Stop following and close the connection; the task goes on, unless ``cancel_on_exit`` was asked for."""
         if self._iterator is not None:
             self._iterator.close()
+        else:
+            self._client.driver.run(self._leave())
 
     def __iter__(self) -> Iterator[Task]:
         return self.stream()
@@ -146,7 +157,9 @@ class AsyncTaskStream(_TaskStream):
     async def stream(self) -> AsyncIterator[Task]:
         """Give the updates; see `TaskStream.stream`."""
         await self._begun()
-        iterator = self._iterator = self._iterator or self._client.driver.iterate(self._updates())
+        if self._iterator is None:
+            self._iterator = self._client.driver.iterate(self._follower().updates())
+        iterator = self._iterator
         try:
             async for task in iterator:
                 yield self._seen(task)
@@ -155,9 +168,11 @@ class AsyncTaskStream(_TaskStream):
             raise
 
     async def close(self) -> None:
-        """Stop following and close the connection; the task goes on."""
+        """Stop following and close the connection; see `TaskStream.close`."""
         if self._iterator is not None:
             await self._iterator.aclose()  # type: ignore[attr-defined]  # the driver's is a generator
+        else:
+            await self._client.driver.run(self._leave())
 
     def __aiter__(self) -> AsyncIterator[Task]:
         return self.stream()

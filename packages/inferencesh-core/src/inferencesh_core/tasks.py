@@ -225,6 +225,7 @@ class TasksAPI(Sync, _TasksFace):
         max_reconnects: int = 5,
         reconnect_delay_ms: int = 1000,
         timeout: float | None = None,
+        cancel_on_exit: bool = False,
     ) -> Task: ...
     @overload
     def run(
@@ -237,6 +238,7 @@ class TasksAPI(Sync, _TasksFace):
         max_reconnects: int = 5,
         reconnect_delay_ms: int = 1000,
         timeout: float | None = None,
+        cancel_on_exit: bool = False,
     ) -> TaskStream: ...
     @overload
     def run(
@@ -249,6 +251,7 @@ class TasksAPI(Sync, _TasksFace):
         max_reconnects: int = 5,
         reconnect_delay_ms: int = 1000,
         timeout: float | None = None,
+        cancel_on_exit: bool = False,
     ) -> Task | TaskStream: ...
     def run(
         self,
@@ -260,6 +263,7 @@ class TasksAPI(Sync, _TasksFace):
         max_reconnects: int = 5,
         reconnect_delay_ms: int = 1000,
         timeout: float | None = None,
+        cancel_on_exit: bool = False,
     ) -> Task | TaskStream:
         """Run an app.
 
@@ -273,6 +277,8 @@ class TasksAPI(Sync, _TasksFace):
             max_reconnects: Failures in a row after which to give up following.
             reconnect_delay_ms: Upper end of the first pause between tries, in milliseconds.
             timeout: Seconds until `TaskTimeoutError`; the task goes on. ``None`` waits as long as it takes.
+            cancel_on_exit: Cancel the task on the server when waiting or streaming ends before the task does:
+                by Ctrl-C, by an error, a time-out, a closed stream, a cancelled coroutine.
 
         Raises:
             TaskFailedError: the task failed.
@@ -281,7 +287,7 @@ class TasksAPI(Sync, _TasksFace):
             UploadError: a file of the input cannot be read or stored.
             APIError: the server refused.
         """
-        options = FollowOptions(auto_reconnect, max_reconnects, reconnect_delay_ms, timeout)
+        options = FollowOptions(auto_reconnect, max_reconnects, reconnect_delay_ms, timeout, cancel_on_exit)
         if stream:
             task = self._driver.run(self._subject.start(params))
             return TaskStream(task, self._client, **vars(options), from_start=True)
@@ -295,6 +301,7 @@ class TasksAPI(Sync, _TasksFace):
         max_reconnects: int = 5,
         reconnect_delay_ms: int = 1000,
         timeout: float | None = None,
+        cancel_on_exit: bool = False,
     ) -> TaskStream:
         """Follow a task; its present state comes first. The arguments are those of `run`."""
         return TaskStream(
@@ -304,6 +311,7 @@ class TasksAPI(Sync, _TasksFace):
             max_reconnects,
             reconnect_delay_ms,
             timeout=timeout,
+            cancel_on_exit=cancel_on_exit,
         )
 
 
@@ -321,6 +329,7 @@ class AsyncTasksAPI(Async, _TasksFace):
         max_reconnects: int = 5,
         reconnect_delay_ms: int = 1000,
         timeout: float | None = None,
+        cancel_on_exit: bool = False,
     ) -> Coroutine[Any, Any, Task]: ...
     @overload
     def run(
@@ -333,7 +342,9 @@ class AsyncTasksAPI(Async, _TasksFace):
         max_reconnects: int = 5,
         reconnect_delay_ms: int = 1000,
         timeout: float | None = None,
+        cancel_on_exit: bool = False,
     ) -> AsyncTaskStream: ...
+    @overload
     def run(
         self,
         params: Mapping[str, Any],
@@ -344,9 +355,22 @@ class AsyncTasksAPI(Async, _TasksFace):
         max_reconnects: int = 5,
         reconnect_delay_ms: int = 1000,
         timeout: float | None = None,
+        cancel_on_exit: bool = False,
+    ) -> Coroutine[Any, Any, Task] | AsyncTaskStream: ...
+    def run(
+        self,
+        params: Mapping[str, Any],
+        *,
+        wait: bool = True,
+        stream: bool = False,
+        auto_reconnect: bool = True,
+        max_reconnects: int = 5,
+        reconnect_delay_ms: int = 1000,
+        timeout: float | None = None,
+        cancel_on_exit: bool = False,
     ) -> Coroutine[Any, Any, Task] | AsyncTaskStream:
         """Run an app; see `TasksAPI.run`. Await it; with ``stream=True`` iterate over it, awaited or not."""
-        options = FollowOptions(auto_reconnect, max_reconnects, reconnect_delay_ms, timeout)
+        options = FollowOptions(auto_reconnect, max_reconnects, reconnect_delay_ms, timeout, cancel_on_exit)
         if stream:
             start = self._subject.start(params)
             return AsyncTaskStream.of_new_task(start, self._client, **vars(options), from_start=True)
@@ -360,6 +384,7 @@ class AsyncTasksAPI(Async, _TasksFace):
         max_reconnects: int = 5,
         reconnect_delay_ms: int = 1000,
         timeout: float | None = None,
+        cancel_on_exit: bool = False,
     ) -> AsyncTaskStream:
         """Follow a task; its present state comes first. The arguments are those of `run`."""
         return AsyncTaskStream(
@@ -369,4 +394,5 @@ class AsyncTasksAPI(Async, _TasksFace):
             max_reconnects,
             reconnect_delay_ms,
             timeout=timeout,
+            cancel_on_exit=cancel_on_exit,
         )

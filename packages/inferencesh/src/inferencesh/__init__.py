@@ -45,6 +45,10 @@ if TYPE_CHECKING:
         VideoMeta,
         VideoResolution,
     )
+    from inferencesh_async.client import (
+        AsyncInference,
+        async_inference,
+    )
     from inferencesh_core.client import (
         Inference,
         inference,
@@ -97,7 +101,10 @@ if TYPE_CHECKING:
         streamable,
         streamable_raw,
     )
-    from inferencesh_core.task_streams import TaskStream
+    from inferencesh_core.task_streams import (
+        AsyncTaskStream,
+        TaskStream,
+    )
     from inferencesh_core.tasks import (
         AsyncTasksAPI,
         TasksAPI,
@@ -140,6 +147,7 @@ else:
                 "AudioMeta ImageMeta MetaItem MetaItemType OutputMeta RawMeta TextMeta VideoMeta "
                 "VideoResolution"
             ),
+            "inferencesh_async.client": "AsyncInference async_inference",
             "inferencesh_core.client": "Inference inference",
             "inferencesh_core.errors": (
                 "APIError CertificateError ConfigurationError ConnectError InferenceError PluginError "
@@ -156,7 +164,7 @@ else:
             "inferencesh_core.streamable": (
                 "StreamableMessage iter_ndjson stream_get stream_post streamable streamable_raw"
             ),
-            "inferencesh_core.task_streams": "TaskStream",
+            "inferencesh_core.task_streams": "AsyncTaskStream TaskStream",
             "inferencesh_core.tasks": "AsyncTasksAPI TasksAPI",
             "inferencesh_core.types": (
                 "AgentTool AgentToolDTO ChatDTO ChatData ChatMessageContent ChatMessageContentType "
@@ -169,7 +177,6 @@ else:
                 "ToolCallInfo agent_tool app_tool array boolean call_tool enum_of http_tool integer "
                 "internal_tools mcp_tool number obj optional string tool webhook_tool"
             ),
-            "inferencesh_async": "AsyncInference async_inference",
             "inferencesh_sessions": "AsyncSessionHandle AsyncSessionsAPI SessionHandle SessionsAPI",
         },
         submodules="api client models types utils",
@@ -180,6 +187,8 @@ __all__ = [
     "AgentTool",
     "AgentToolDTO",
     "AsyncFilesAPI",
+    "AsyncInference",
+    "AsyncTaskStream",
     "AsyncTasksAPI",
     "AudioMeta",
     "BaseApp",
@@ -250,6 +259,7 @@ __all__ = [
     "VideoMeta",
     "VideoResolution",
     "WorkerLostError",
+    "async_inference",
     "build_messages",
     "download",
     "inference",

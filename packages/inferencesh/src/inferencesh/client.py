@@ -14,11 +14,14 @@ from inferencesh_core.types import ChatMessageStatus
 
 from .stream_manager import StreamManager
 
-if not TYPE_CHECKING:
-    __getattr__ = lazy_names(__name__, {"inferencesh_async": "AsyncInference"})
+if TYPE_CHECKING:
+    from inferencesh_async.client import AsyncInference, async_inference
+else:
+    __getattr__ = lazy_names(__name__, {"inferencesh_async.client": "AsyncInference async_inference"})
 
 __all__ = [
     "APIError",
+    "AsyncInference",
     "AsyncTaskStream",
     "ChatMessageStatus",
     "Inference",
@@ -28,6 +31,7 @@ __all__ = [
     "TaskStatus",
     "TaskStream",
     "UploadFileOptions",
+    "async_inference",
     "is_message_ready",
     "is_terminal_status",
     "parse_status",

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .effects import (
+    Afterwards,
     Call,
     CloseStream,
     Effect,
@@ -75,6 +76,7 @@ class _Scope:
         self._stopped = stopped
         self._streams: list[OpenedStream] = []
         self._groups: list[_ThreadGroup] = []
+        self._afterwards: list[Flow[None]] = []
 
     def run(self, flow: Flow[R]) -> R:
         steps: Generator[Any, None, R] = self.steps(flow)
@@ -140,11 +142,19 @@ class _Scope:
     def join(self, effect: Join) -> Outcome[Any] | None:
         return effect.group.join()  # type: ignore[attr-defined, no-any-return]
 
+    def afterwards(self, effect: Afterwards) -> None:
+        self._afterwards.append(effect.flow)
+
     def close(self) -> None:
         for group in self._groups:
             group.close()
         for stream in self._streams:
             stream.body.close()
+        while self._afterwards:
+            try:
+                SyncDriver(self._transport).run(self._afterwards.pop())
+            except Exception as error:  # noqa: BLE001, PERF203 - how the flow itself ended matters more
+                log_failed_farewell(error)
 
 
 _PERFORM: dict[type[Effect], Callable[[_Scope, Any], Any]] = {
@@ -157,6 +167,7 @@ _PERFORM: dict[type[Effect], Callable[[_Scope, Any], Any]] = {
     Call: _Scope.call,
     Fork: _Scope.fork,
     Join: _Scope.join,
+    Afterwards: _Scope.afterwards,
 }
 
 
@@ -224,6 +235,13 @@ class _ThreadGroup(Group[Any]):
             self._scopes.discard(scope)
             scope.close()
         self._done.put(outcome)
+
+
+def log_failed_farewell(error: Exception) -> None:
+    """Write as a warning what a flow that runs `afterwards` raised."""
+    import logging  # noqa: PLC0415 - needed only once something is wrong
+
+    logging.getLogger("inferencesh").warning("after an operation had ended: %s", error)
 
 
 def _awaited(awaitable: Awaitable[R]) -> R:

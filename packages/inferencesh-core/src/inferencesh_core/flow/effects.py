@@ -8,7 +8,7 @@ and one asyncio driver serve every operation, so nothing is written twice. Three
   result type, so ``yield from send(request)`` is a ``Response`` to a type checker.
 - Errors of the world (a connection cut, a time-out) are thrown into the flow where it waits, so retry
   and reconnect are plain ``try``/``except``. Interrupts and cancellation never enter a flow.
-- A flow never yields inside ``finally``. The driver owns the streams and groups a flow opened and
+- A flow never yields inside ``finally``; `afterwards` is for what has to be asked then. The driver owns the streams and groups a flow opened and
   closes them when the flow returns, raises or is dropped.
 """
 
@@ -118,6 +118,15 @@ class Join(Effect):
         self.group = group
 
 
+class Afterwards(Effect):
+    """Run a flow when the present one is over, however it ended."""
+
+    __slots__ = ("flow",)
+
+    def __init__(self, flow: Flow[None]) -> None:
+        self.flow = flow
+
+
 class Emit(Generic[T]):
     """Hand a value to whoever iterates the feed. Not an effect: a plain flow must not emit."""
 
@@ -217,6 +226,15 @@ def now() -> Flow[float]:
 def call(function: Callable[..., Any], *arguments: Any) -> Flow[Any]:
     """Call a function of the user's, sync or async. What it raises is raised here."""
     return (yield Call(function, arguments))
+
+
+def afterwards(flow: Flow[None]) -> Flow[None]:
+    """Run ``flow`` when this one is over: returned, raised, closed, cancelled or interrupted.
+
+    It is the ``finally`` of a flow that may ask something of the world. What it raises is logged and dropped,
+    for how the flow ended matters more; it should keep a short deadline, for the caller waits for it.
+    """
+    yield Afterwards(flow)
 
 
 def emit(value: T) -> Generator[Emit[T], Any, None]:

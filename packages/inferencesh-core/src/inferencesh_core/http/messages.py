@@ -50,9 +50,15 @@ class Request:
 
     def with_headers(self, headers: Mapping[str, str]) -> Request:
         """Give the same request with more headers; those given here win."""
-        changed = copy(self)
-        changed.headers = {**self.headers, **headers}
-        return changed
+        # Every signed request comes by here, and `copy` takes ten times as long.
+        return Request(
+            self.method,
+            self.url,
+            {**self.headers, **headers},
+            self.body,
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+        )
 
     def to(self, url: str) -> Request:
         """Give the same request to another address."""

@@ -20,9 +20,9 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client import Inference
-from ..errors import ReadTimeoutError, TransportError
-from ..flow.driver import SyncDriver
+from ..flow.driver import SyncDriver, log_failed_farewell
 from ..flow.effects import (
+    Afterwards,
     Call,
     CloseStream,
     Emit,
@@ -37,18 +37,16 @@ from ..flow.effects import (
     Send,
     Sleep,
 )
-from ..http.messages import Response
-from .replies import Reply, Seen
+from .script import ScriptedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
     from typing_extensions import Unpack
 
     from ..assembly import ClientOptions
     from ..flow.effects import Effect, Feed, Flow
-    from ..http.messages import Request
-    from .replies import Step
+    from .replies import Reply, Seen
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -57,28 +55,25 @@ KEY = "scripted-key"
 BASE_URL = "https://api.scripted.test"
 
 
-class World(SyncDriver):
+class World(ScriptedServer, SyncDriver):
     """Runs flows against a scripted server; flows side by side share its clock.
 
     Args:
         server: Replies in order, or what gives the reply to a request.
         luck: What every random number from 0 to 1 is; 1 makes each pause as long as it can be.
-
-    Attributes:
-        server: What gives the reply to a request; it may be replaced.
-        now: The time, in seconds from the start.
-        seen: Every request so far.
-        open_streams: Streams that are open now.
     """
 
     def __init__(self, server: Iterable[Reply] | Callable[[Seen], Reply], luck: float = 1.0) -> None:
-        self.server = server if callable(server) else _script(server)
+        super().__init__(server)
         self._luck = luck
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
-        self.now = 0.0
-        self.seen: list[Seen] = []
-        self.open_streams = 0
+        self._now = 0.0
+
+    @property
+    def now(self) -> float:
+        """The time, in seconds from the start."""
+        return self._now
 
     def client(
         self, api_key: str = KEY, base_url: str = BASE_URL, **options: Unpack[ClientOptions]
@@ -125,16 +120,10 @@ class World(SyncDriver):
         """Let something happen ``seconds`` from now."""
         heapq.heappush(self._agenda, (self.now + seconds, next(self._order), event))
 
-    def reply_to(self, request: Request) -> Reply:
-        """Give the server's reply to a request that arrives now."""
-        seen = Seen(request, _body_of(request), self.now)
-        self.seen.append(seen)
-        return self.server(seen)
-
     def _happen(self) -> None:
         if not self._agenda or self._agenda[0][0] == inf:
             raise AssertionError("the scripted world stands still: a flow waits for what never comes")
-        self.now, _, event = heapq.heappop(self._agenda)
+        self._now, _, event = heapq.heappop(self._agenda)
         event()
 
 
@@ -148,29 +137,6 @@ class _WorldClient(Inference):
         super().__init__(api_key, base_url, **options)
         self._driver = world
         self.context.api.luck = lambda: luck
-
-
-def _script(replies: Iterable[Reply]) -> Callable[[Seen], Reply]:
-    remaining = iter(replies)
-
-    def reply(seen: Seen) -> Reply:
-        found = next(remaining, None)
-        if found is None:
-            raise AssertionError(f"the script is at its end, yet there comes {seen.line}")
-        return found
-
-    return reply
-
-
-def _body_of(request: Request) -> bytes:
-    body = request.body
-    if body is None or isinstance(body, bytes):
-        return body or b""
-    file = body.open()
-    try:
-        return b"".join(iter(lambda: file.read(65536), b""))
-    finally:
-        file.close()
 
 
 class _Process:
@@ -187,6 +153,7 @@ class _Process:
         self._index = index
         self._streams: list[OpenedStream] = []
         self._groups: list[_Group] = []
+        self._afterwards: list[Flow[None]] = []
 
     def wake(self, value: Any = None, error: Exception | None = None, after: float = 0.0) -> None:
         """Give the flow what it waited for, ``after`` seconds from now."""
@@ -200,6 +167,11 @@ class _Process:
         for group in self._groups:
             group.close()
         self._streams, self._groups = [], []
+        while self._afterwards:
+            try:
+                self.world.run(self._afterwards.pop())
+            except Exception as error:  # noqa: BLE001, PERF203 - as the drivers do
+                log_failed_farewell(error)
 
     def _go_on(self, value: Any, error: Exception | None) -> None:
         if self.outcome is not None:
@@ -229,32 +201,20 @@ class _Process:
             self.wake(error=error)
 
     def send(self, effect: Send) -> None:
-        request = effect.request
-        reply = self.world.reply_to(request)
-        seconds, body, error = reply.after, b"", reply.error
-        for step in () if error else reply.steps:
-            if isinstance(step, Exception):
-                error = step
-                break
-            if isinstance(step, bytes):
-                body += step
-            else:
-                seconds += step
-        if seconds > request.read_timeout:
-            seconds, error = request.read_timeout, _no_answer(request)
-        self.wake(Response(reply.status, dict(reply.headers), body), error, seconds)
+        seconds, outcome = self.world.exchange(effect.request)
+        if isinstance(outcome, Exception):
+            self.wake(error=outcome, after=seconds)
+        else:
+            self.wake(outcome, after=seconds)
 
     def open_stream(self, effect: OpenStream) -> None:
-        request = effect.request
-        reply = self.world.reply_to(request)
-        if reply.after > request.read_timeout:
-            self.wake(error=_no_answer(request), after=request.read_timeout)
-        elif reply.error is not None:
-            self.wake(error=reply.error, after=reply.after)
+        seconds, outcome = self.world.opening(effect.request)
+        if isinstance(outcome, Exception):
+            self.wake(error=outcome, after=seconds)
         else:
-            stream = OpenedStream(reply.status, dict(reply.headers), _Body(self.world, reply.steps))
+            stream = OpenedStream(outcome.status, outcome.headers, outcome)
             self._streams.append(stream)
-            self.wake(stream, after=reply.after)
+            self.wake(stream, after=seconds)
 
     def read(self, effect: Read) -> None:
         seconds, outcome = effect.stream.body.next(effect.timeout)
@@ -286,6 +246,10 @@ class _Process:
     def join(self, effect: Join) -> None:
         effect.group.join(self)  # type: ignore[attr-defined]  # only a world's own group comes here
 
+    def afterwards(self, effect: Afterwards) -> None:
+        self._afterwards.append(effect.flow)
+        self.wake()
+
 
 _PERFORM: dict[type[Effect], Callable[[_Process, Any], None]] = {
     Send: _Process.send,
@@ -297,43 +261,8 @@ _PERFORM: dict[type[Effect], Callable[[_Process, Any], None]] = {
     Call: _Process.call,
     Fork: _Process.fork,
     Join: _Process.join,
+    Afterwards: _Process.afterwards,
 }
-
-
-class _Body:
-    """The body of a reply as it arrives."""
-
-    def __init__(self, world: World, steps: Iterable[Step]) -> None:
-        self._world = world
-        self._steps: Iterator[Step] = iter(steps)
-        self._is_open = True
-        world.open_streams += 1
-
-    def next(self, timeout: float | None) -> tuple[float, bytes | Exception]:
-        """Give how long the next bytes take, and them or the error in their place."""
-        if not self._is_open:
-            raise AssertionError("a flow reads from a stream that it closed")
-        waited = 0.0
-        for step in self._steps:
-            if isinstance(step, Exception):
-                return self._broken(waited, step)
-            if isinstance(step, bytes):
-                if step:
-                    return waited, step
-            else:
-                waited += step
-                if timeout is not None and waited > timeout:
-                    return self._broken(timeout, ReadTimeoutError("scripted: nothing came in time"))
-        return waited, b""
-
-    def close(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            self._world.open_streams -= 1
-
-    def _broken(self, seconds: float, error: Exception) -> tuple[float, Exception]:
-        self._steps = iter([TransportError("scripted: the stream is of no further use")])
-        return seconds, error
 
 
 class _Group(Group[Any]):
@@ -380,10 +309,6 @@ class _Group(Group[Any]):
             self._unjoined += 1
             self._running[index] = _Process(self._world, flow, self, index)
             self._running[index].wake()
-
-
-def _no_answer(request: Request) -> ReadTimeoutError:
-    return ReadTimeoutError(f"scripted: {request!r} was not answered in time")
 
 
 def _awaited(awaitable: Any) -> Any:

@@ -1,0 +1,151 @@
+"""The asyncio twin of `inferencesh_core.testing.world`: the same scripts, for asynchronous clients.
+
+A real driver runs on an event loop whose clock jumps to whatever happens next::
+
+    with AsyncWorld([cut(), answer({"id": "t1", "status": 10})]) as world:
+        assert world.run(world.client().tasks.get("t1"))["status"] == 10
+        assert [seen.line for seen in world.seen] == ["GET /tasks/t1", "GET /tasks/t1"]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from inferencesh_core.testing.script import ScriptedServer
+from inferencesh_core.testing.world import BASE_URL, KEY
+
+from .client import AsyncInference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from inferencesh_core.assembly import ClientOptions
+    from inferencesh_core.http.messages import Request, Response
+    from inferencesh_core.testing.replies import Reply, Seen
+    from inferencesh_core.testing.script import Body
+    from typing_extensions import Self, Unpack
+
+R = TypeVar("R")
+
+PATIENCE_SECONDS = 10.0
+"""How long something outside the loop, a thread for example, may take before the world is said to stand still."""
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop that never waits for time to pass: its clock jumps."""
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        """Give the seconds since the loop was made, by its own clock."""
+        return self._jumping.now
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(PATIENCE_SECONDS if timeout is None else 0)
+        if not ready and timeout is None:
+            raise AssertionError("the scripted world stands still: a coroutine waits for what never comes")
+        if not ready and timeout is not None and timeout > 0:
+            self.now += timeout
+        return ready
+
+
+class AsyncWorld(ScriptedServer):
+    """Serves asynchronous clients from a script.
+
+    Args:
+        server: Replies in order, or what gives the reply to a request.
+        luck: What every random number from 0 to 1 is; 1 makes each pause as long as it can be.
+        loop: Where to run; a loop of its own when absent, which `close` closes.
+    """
+
+    def __init__(
+        self,
+        server: Iterable[Reply] | Callable[[Seen], Reply],
+        luck: float = 1.0,
+        loop: JumpingLoop | None = None,
+    ) -> None:
+        super().__init__(server)
+        self._luck = luck
+        self._owns_loop = loop is None
+        self._loop = loop or JumpingLoop()
+        self._start = self._loop.time()
+
+    @property
+    def now(self) -> float:
+        """The time, in seconds from the start."""
+        return self._loop.time() - self._start
+
+    def client(
+        self, api_key: str = KEY, base_url: str = BASE_URL, **options: Unpack[ClientOptions]
+    ) -> AsyncInference:
+        """Give a client whose every call happens in this world."""
+        options.setdefault("transport", _ScriptedTransport(self))
+        client = AsyncInference(api_key, base_url, **options)
+        client.context.api.luck = lambda: self._luck
+        return client
+
+    def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
+        """Run a coroutine to its end."""
+        return self._loop.run_until_complete(coroutine)
+
+    def close(self) -> None:
+        """Close the loop."""
+        if self._owns_loop:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        self.close()
+
+
+class _ScriptedTransport:
+    """Carries requests to a world."""
+
+    def __init__(self, world: AsyncWorld) -> None:
+        self._world = world
+
+    async def send(self, request: Request) -> Response:
+        return await _after(*self._world.exchange(request))
+
+    async def open(self, request: Request) -> _ScriptedStream:
+        seconds, outcome = self._world.opening(request)
+        try:
+            return _ScriptedStream(await _after(seconds, outcome))
+        except BaseException:
+            if not isinstance(outcome, Exception):
+                outcome.close()
+            raise
+
+    async def close(self) -> None:
+        """Do nothing: there are no connections to close."""
+
+
+class _ScriptedStream:
+    def __init__(self, body: Body) -> None:
+        self.status = body.status
+        self.headers = body.headers
+        self._body = body
+
+    async def read(self, timeout: float | None) -> bytes:  # noqa: ASYNC109 - the protocol's signature
+        return await _after(*self._body.next(timeout))
+
+    async def close(self) -> None:
+        self._body.close()
+
+
+async def _after(seconds: float, outcome: R | Exception) -> R:
+    await asyncio.sleep(seconds)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
