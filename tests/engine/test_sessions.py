@@ -63,13 +63,13 @@ async def refused(doing):
 
 async def over(engine, session, status):
     """The session once it has this status, and is wound up."""
-    while engine.sessions.get(session)["status"] != status or session in engine.sessions._live:
+    while engine.sessions.get(session)["status"] != status or session in engine.sessions._live:  # noqa: ASYNC110  # nobody tells
         await asyncio.sleep(0.005)
     return engine.sessions.get(session)
 
 
 @scenario()
-async def test_the_worker_of_a_session_remembers(engine, _):
+async def test_the_worker_of_a_session_remembers(engine, workers):
     first = await remembered(engine, "one")
     assert first["output"] == {"memory": ["one"]}
     second = await remembered(engine, "two", first["session_id"])
@@ -79,7 +79,7 @@ async def test_the_worker_of_a_session_remembers(engine, _):
 
 
 @scenario()
-async def test_a_new_session_never_gets_a_warm_worker(engine, _):
+async def test_a_new_session_never_gets_a_warm_worker(engine, workers):
     used = (await ran(engine, do="remember", word="everybody's"))["worker_id"]
     sessions = [await remembered(engine, word) for word in ("a", "b")]
     assert [task["output"]["memory"] for task in sessions] == [["a"], ["b"]]
@@ -88,7 +88,7 @@ async def test_a_new_session_never_gets_a_warm_worker(engine, _):
 
 
 @scenario()
-async def test_the_id_is_on_the_task_from_its_first_update(engine, _):
+async def test_the_id_is_on_the_task_from_its_first_update(engine, workers):
     task = await accepted(engine, more={"session_timeout": 7})
     assert task["session_id"].startswith("sess_")
     assert task["session_timeout"] == 7
@@ -114,17 +114,15 @@ async def test_calls_of_a_session_run_in_order_and_one_at_a_time(engine, workers
 
 
 @scenario()
-async def test_calls_that_arrive_together_run_in_the_order_of_their_acceptance(engine, _):
+async def test_calls_that_arrive_together_run_in_the_order_of_their_acceptance(engine, workers):
     session = (await called(engine))["session_id"]
-    tasks = await asyncio.gather(
-        *(accepted(engine, session, do="remember", word=str(n)) for n in range(20))
-    )
+    tasks = await asyncio.gather(*(accepted(engine, session, do="remember", word=str(n)) for n in range(20)))
     ended = [await engine.wait(task["id"]) for task in tasks]
     assert max((task["output"]["memory"] for task in ended), key=len) == [str(n) for n in range(20)]
 
 
 @scenario()
-async def test_the_record_says_what_is_so(engine, _):
+async def test_the_record_says_what_is_so(engine, workers):
     first = await remembered(engine, "one", more={"session_timeout": 30})
     session = engine.sessions.get(first["session_id"])
     assert (session["task_id"], session["app_id"]) == (first["id"], first["app_id"])
@@ -142,7 +140,7 @@ async def test_the_record_says_what_is_so(engine, _):
 
 
 @scenario()
-async def test_a_keepalive_puts_the_end_off(engine, _):
+async def test_a_keepalive_puts_the_end_off(engine, workers):
     session = (await called(engine))["session_id"]
     before = engine.sessions.get(session)
     after = engine.sessions.keepalive(session)
@@ -193,8 +191,8 @@ async def test_ending_cancels_the_calls_and_they_say_why(engine, workers):
     waiting = [await accepted(engine, session) for _ in range(3)]
     await asyncio.gather(engine.sessions.end(session), engine.sessions.end(session))
     for task in [running_call, *waiting]:
-        task = await engine.task(task["id"])
-        assert (task["status"], task["error"]) == (12, f"session {session} was ended")
+        ended = await engine.task(task["id"])
+        assert (ended["status"], ended["error"]) == (12, f"session {session} was ended")
     assert len(workers.calls) == 1
     assert engine.sessions.get(session)["call_count"] == 4
 
@@ -203,14 +201,14 @@ async def test_ending_cancels_the_calls_and_they_say_why(engine, workers):
 async def test_a_call_that_will_not_stop_is_killed_with_its_session(engine, workers):
     task = await hanging(engine, workers)
     (worker,) = workers.workers
-    worker.send = lambda message: None  # it hears nothing any more
+    worker.send = lambda _message: None  # it hears nothing any more
     await engine.sessions.end(task["session_id"])
     assert (await engine.task(task["id"]))["status"] == 12
     assert engine.sessions.get(task["session_id"])["status"] == "ended"
 
 
 @scenario()
-async def test_a_session_that_ends_while_a_call_is_being_stored_takes_it_along(engine, _):
+async def test_a_session_that_ends_while_a_call_is_being_stored_takes_it_along(engine, workers):
     session = (await called(engine))["session_id"]
     outcomes = await asyncio.gather(
         *(accepted(engine, session) for _ in range(10)), engine.sessions.end(session), return_exceptions=True
@@ -225,7 +223,7 @@ async def test_a_session_that_ends_while_a_call_is_being_stored_takes_it_along(e
 
 
 @scenario()
-async def test_a_session_whose_worker_dies_in_a_call_has_lost_it(engine, _):
+async def test_a_session_whose_worker_dies_in_a_call_has_lost_it(engine, workers):
     task = await called(engine, do="die")
     assert (task["status"], "died" in task["error"]) == (11, True)
     record = await over(engine, task["session_id"], "ended")
@@ -266,7 +264,7 @@ def test_a_call_whose_worker_died_is_not_run_again_whatever_its_app_asks_for(tmp
 
 
 @scenario()
-async def test_a_failed_call_leaves_the_session_as_it_was(engine, _):
+async def test_a_failed_call_leaves_the_session_as_it_was(engine, workers):
     session = (await remembered(engine, "one"))["session_id"]
     assert (await called(engine, session, do="fail", error="no"))["status"] == 11
     assert (await remembered(engine, "two", session))["output"]["memory"] == ["one", "two"]
@@ -281,7 +279,7 @@ async def test_cancelling_a_call_leaves_the_session_as_it_was(engine, workers):
 
 
 @scenario()
-async def test_what_is_no_session_of_this_app_is_refused(engine, _):
+async def test_what_is_no_session_of_this_app_is_refused(engine, workers):
     session = (await called(engine))["session_id"]
     assert await refused(accepted(engine, "sess_nope")) == (404, "SESSION_NOT_FOUND")
     assert await refused(accepted(engine, session, app="other")) == (400, "APP_MISMATCH")
@@ -301,7 +299,7 @@ async def test_what_is_no_session_of_this_app_is_refused(engine, _):
 
 
 @scenario()
-async def test_an_edited_app_goes_on_unchanged_in_its_sessions(engine, _):
+async def test_an_edited_app_goes_on_unchanged_in_its_sessions(engine, workers):
     first = await remembered(engine, "one")
     (engine.config.apps_dir / "inline" / "inference.py").write_text("# edited\n")
     later = await remembered(engine, "two", first["session_id"])
@@ -324,7 +322,7 @@ async def test_calls_are_set_up_as_the_session_was(engine, workers):
 
 
 @scenario(max_sessions_per_app=2)
-async def test_an_app_has_no_more_sessions_than_it_may(engine, _):
+async def test_an_app_has_no_more_sessions_than_it_may(engine, workers):
     sessions = [(await called(engine))["session_id"] for _ in range(2)]
     with pytest.raises(Problem, match="max_sessions_per_app") as caught:
         await accepted(engine)
@@ -336,13 +334,13 @@ async def test_an_app_has_no_more_sessions_than_it_may(engine, _):
 
 
 @scenario(max_sessions=1)
-async def test_an_engine_has_no_more_sessions_than_it_may(engine, _):
+async def test_an_engine_has_no_more_sessions_than_it_may(engine, workers):
     await called(engine)
     assert (await refused(accepted(engine)))[0] == 429
 
 
 @scenario()
-async def test_a_repeated_request_is_a_call_of_the_same_session(engine, _):
+async def test_a_repeated_request_is_a_call_of_the_same_session(engine, workers):
     once = Idempotency("key", "caller:run", "print")
     body = {"app": "inline", "session": "new", "input": {}}
     first = await engine.run(body, idempotency=once)
@@ -353,7 +351,7 @@ async def test_a_repeated_request_is_a_call_of_the_same_session(engine, _):
 
 
 @scenario(max_ended_sessions=2)
-async def test_only_the_newest_records_of_the_past_are_kept(engine, _):
+async def test_only_the_newest_records_of_the_past_are_kept(engine, workers):
     active = (await called(engine))["session_id"]
     ended = [(await called(engine))["session_id"] for _ in range(4)]
     for session in ended:
@@ -364,7 +362,7 @@ async def test_only_the_newest_records_of_the_past_are_kept(engine, _):
 
 
 @scenario()
-async def test_tasks_are_found_by_their_session(engine, _):
+async def test_tasks_are_found_by_their_session(engine, workers):
     first = await called(engine)
     await ran(engine)
     second = await called(engine, first["session_id"])

@@ -7,7 +7,7 @@ import inspect
 
 import pytest
 
-from inferencesh_async import async_inference
+from inferencesh_async.testing import AsyncWorld
 from inferencesh_core.errors import (
     APIError,
     SessionEndedError,
@@ -20,7 +20,7 @@ from inferencesh_core.errors import (
 )
 from inferencesh_core.http.messages import Request
 from inferencesh_core.http.problems import parse_problem
-from inferencesh_core.testing.replies import answer, cut, stream
+from inferencesh_core.testing.replies import answer, cut, silence, stream
 from inferencesh_core.testing.world import World
 from inferencesh_sessions import AsyncSessionHandle, SessionHandle
 from inferencesh_sessions.errors import session_error
@@ -35,21 +35,6 @@ def task(number=1, status=10, **more):
 
 def problem(status, code, **more):
     return answer({"type": f"https://x/errors/{code}", "detail": code, **more}, status=status)
-
-
-class AsyncWorld:
-    """The scripted world as an asyncio driver."""
-
-    def __init__(self, world):
-        self._world = world
-
-    async def run(self, flow):
-        await asyncio.sleep(0)
-        return self._world.run(flow)
-
-    async def iterate(self, feed):
-        for value in self._world.iterate(feed):
-            yield value
 
 
 class Blocking:
@@ -67,9 +52,6 @@ class Blocking:
         with opening() as session:
             await body(session)
 
-    def updates(self, values):
-        return list(values)
-
 
 class Awaiting:
     """An asynchronous client."""
@@ -77,8 +59,7 @@ class Awaiting:
     handle = AsyncSessionHandle
 
     def __init__(self, world):
-        self.client = async_inference("key", transport=object())
-        self.client._driver = AsyncWorld(world)
+        self.client = world.client()
 
     async def of(self, value):
         return await value if inspect.isawaitable(value) else value
@@ -90,11 +71,15 @@ class Awaiting:
 
 @pytest.fixture(params=[Blocking, Awaiting], ids=["sync", "async"])
 def play(request):
-    """Run a scene: it gets a side (a client and how to wait for it) and the world."""
+    """Run a scene: it gets a side, which is a client and how to wait for it."""
 
     def run(scene, *replies):
-        world = World(replies)
-        asyncio.run(scene(request.param(world), world))
+        if request.param is Awaiting:
+            with AsyncWorld(replies) as world:
+                world.run(scene(Awaiting(world)))
+        else:
+            world = World(replies)
+            asyncio.run(scene(Blocking(world)))
         return world
 
     return run
@@ -109,7 +94,7 @@ def lines(world):
 
 
 def test_a_session_begins_with_a_call_whose_every_parameter_is_sent(play):
-    async def scene(side, _world):
+    async def scene(side):
         session = await side.of(
             side.client.session(
                 "acme/app@v1",
@@ -143,14 +128,14 @@ def test_a_session_begins_with_a_call_whose_every_parameter_is_sent(play):
 
 
 def test_what_is_not_said_is_not_sent(play):
-    async def scene(side, _world):
+    async def scene(side):
         await side.of(side.client.session("acme/app"))
 
     assert bodies(play(scene, answer(task()))) == [{"app": "acme/app", "session": "new", "input": None}]
 
 
 def test_the_id_may_come_with_the_end_of_the_first_call_only(play):
-    async def scene(side, _world):
+    async def scene(side):
         session = await side.of(side.client.session("acme/app"))
         assert session.session_id == "sess_1"
 
@@ -159,7 +144,7 @@ def test_the_id_may_come_with_the_end_of_the_first_call_only(play):
 
 
 def test_the_verbs_of_a_session(play):
-    async def scene(side, _world):
+    async def scene(side):
         session = await side.of(side.client.session("acme/app"))
         assert await side.of(session.info()) == RECORD
         assert await side.of(session.keepalive()) == RECORD
@@ -174,7 +159,7 @@ def test_the_verbs_of_a_session(play):
 
 
 def test_the_verbs_of_all_sessions(play):
-    async def scene(side, _world):
+    async def scene(side):
         sessions = side.client.sessions
         assert await side.of(sessions.list()) == [RECORD]
         assert await side.of(sessions.get("a/b")) == RECORD
@@ -194,7 +179,7 @@ def test_the_verbs_of_all_sessions(play):
 
 
 def test_a_call_takes_all_options_of_a_run(play):
-    async def scene(side, _world):
+    async def scene(side):
         session = await side.of(side.client.session("acme/app@v1"))
         assert (await side.of(session.call("step", {"x": 1})))["output"] == {"n": 2}
         assert (await side.of(session.call("step", wait=False)))["status"] == 1
@@ -212,7 +197,7 @@ def test_a_call_takes_all_options_of_a_run(play):
 
 
 def test_a_call_can_be_streamed(play):
-    async def scene(side, _world):
+    async def scene(side):
         session = await side.of(side.client.session("acme/app"))
         updates = await side.of(session.call("run", {"prompt": "hi"}, stream=True))
         if hasattr(updates, "__aiter__"):
@@ -225,7 +210,7 @@ def test_a_call_can_be_streamed(play):
 
 
 def test_a_block_ends_its_session(play):
-    async def scene(side, _world):
+    async def scene(side):
         async def body(session):
             assert session.session_id == "sess_1"
 
@@ -236,31 +221,61 @@ def test_a_block_ends_its_session(play):
 
 
 def test_an_asynchronous_session_may_be_awaited_before_its_block():
-    async def main():
-        side = Awaiting(world)
-        async with await side.client.session("acme/app") as session:
+    async def scene(client):
+        async with await client.session("acme/app") as session:
             assert isinstance(session, AsyncSessionHandle)
-        opening = asyncio.create_task(side.client.session("acme/app"))
+        opening = asyncio.create_task(client.session("acme/app"))
         assert (await opening).session_id == "sess_1"
 
-    world = World([answer(task()), NO_CONTENT, answer(task())])
-    asyncio.run(main())
+    with AsyncWorld([answer(task()), NO_CONTENT, answer(task())]) as world:
+        world.run(scene(world.client()))
     assert [line for line in lines(world) if line.startswith("DELETE")] == ["DELETE /sessions/sess_1"]
 
 
 def test_a_session_that_is_never_awaited_is_noticed_as_any_coroutine_is():
-    async def main():
+    async def scene(client):
         with pytest.warns(RuntimeWarning, match="never awaited"):
-            Awaiting(World([])).client.session("acme/app")
+            client.session("acme/app")
 
-    asyncio.run(main())
+    with AsyncWorld([]) as world:
+        world.run(scene(world.client()))
+
+
+def test_a_session_is_ended_when_its_start_is_cancelled():
+    async def scene(client):
+        opening = asyncio.create_task(client.session("acme/app"))
+        await asyncio.sleep(3)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+    with AsyncWorld([answer(task(status=1)), silence(), NO_CONTENT]) as world:
+        world.run(scene(world.client()))
+    assert lines(world) == ["POST /apps/run", "GET /tasks/t1/stream", "DELETE /sessions/sess_1"]
+
+
+def test_a_session_is_ended_when_its_block_is_cancelled():
+    async def scene(client):
+        async def hold():
+            async with client.session("acme/app"):
+                await asyncio.sleep(60)
+
+        holding = asyncio.create_task(hold())
+        await asyncio.sleep(3)
+        holding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await holding
+
+    with AsyncWorld([answer(task()), NO_CONTENT]) as world:
+        world.run(scene(world.client()))
+    assert lines(world)[-1] == "DELETE /sessions/sess_1"
 
 
 @pytest.mark.parametrize(
     "ending", [problem(410, "session_expired"), problem(400, "invalid"), cut(), NO_CONTENT], ids=str
 )
 def test_what_the_block_raises_is_not_masked_by_the_ending(play, ending):
-    async def scene(side, _world):
+    async def scene(side):
         async def body(_session):
             raise KeyError("mine")
 
@@ -277,7 +292,7 @@ def test_what_the_block_raises_is_not_masked_by_the_ending(play, ending):
     ids=str,
 )
 def test_a_block_ends_well_when_its_session_is_over_already(play, ending):
-    async def scene(side, _world):
+    async def scene(side):
         async def body(_session):
             pass
 
@@ -287,7 +302,7 @@ def test_a_block_ends_well_when_its_session_is_over_already(play, ending):
 
 
 def test_a_block_that_ends_well_shows_why_its_session_could_not_be_ended(play):
-    async def scene(side, _world):
+    async def scene(side):
         async def body(_session):
             pass
 
@@ -298,7 +313,7 @@ def test_a_block_that_ends_well_shows_why_its_session_could_not_be_ended(play):
 
 
 def test_a_session_whose_first_call_fails_is_ended(play):
-    async def scene(side, _world):
+    async def scene(side):
         with pytest.raises(TaskFailedError, match="no such file") as caught:
             await side.of(side.client.session("acme/app"))
         assert caught.value.task_id == "t1"
@@ -308,7 +323,7 @@ def test_a_session_whose_first_call_fails_is_ended(play):
 
 
 def test_why_the_first_call_failed_is_not_masked_by_the_ending(play):
-    async def scene(side, _world):
+    async def scene(side):
         with pytest.raises(TaskFailedError):
             await side.of(side.client.session("acme/app"))
 
@@ -316,7 +331,7 @@ def test_why_the_first_call_failed_is_not_masked_by_the_ending(play):
 
 
 def test_a_server_that_begins_no_session_is_named(play):
-    async def scene(side, _world):
+    async def scene(side):
         with pytest.raises(SessionError, match="t1 has no session_id"):
             await side.of(side.client.session("acme/app"))
 
@@ -325,7 +340,7 @@ def test_a_server_that_begins_no_session_is_named(play):
 
 @pytest.mark.parametrize("option", [{"wait": False}, {"stream": True}, {"session": "sess_1"}])
 def test_options_that_make_no_session_are_refused(play, option):
-    async def scene(side, _world):
+    async def scene(side):
         with pytest.raises(TypeError, match=next(iter(option))):
             await side.of(side.client.session("acme/app", **option))
 
@@ -344,7 +359,7 @@ ERRORS = {
 def test_the_errors_of_sessions_are_raised_at_the_first_try(play, status, code):
     kind = ERRORS[status, code]
 
-    async def scene(side, _world):
+    async def scene(side):
         for asked in (
             lambda: side.client.run({"app": "a", "session": "sess_1"}),
             lambda: side.client.sessions.get("sess_1"),
@@ -362,7 +377,7 @@ def test_the_errors_of_sessions_are_raised_at_the_first_try(play, status, code):
 
 
 def test_other_failures_of_that_status_are_tried_again(play):
-    async def scene(side, _world):
+    async def scene(side):
         assert await side.of(side.client.sessions.get("sess_1")) == RECORD
 
     assert len(play(scene, problem(500, "internal_error"), answer(RECORD)).seen) == 2

@@ -34,6 +34,7 @@ class CallOptions(TypedDict, total=False):
     max_reconnects: int
     reconnect_delay_ms: int
     timeout: float | None
+    cancel_on_exit: bool
 
 
 class OneSession:

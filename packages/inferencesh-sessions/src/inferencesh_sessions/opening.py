@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from inferencesh_core.flow.effects import Flow
     from inferencesh_core.task_lines import Task
 
-_FOLLOWING = ("auto_reconnect", "max_reconnects", "reconnect_delay_ms", "timeout")
+_FOLLOWING = ("auto_reconnect", "max_reconnects", "reconnect_delay_ms", "timeout", "cancel_on_exit")
 
 
 class _Opening(Face[Sessions]):

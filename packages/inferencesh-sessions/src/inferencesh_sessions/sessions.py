@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
-from inferencesh_core.errors import InferenceError, SessionError, TaskError
-from inferencesh_core.flow.effects import result_of
+from inferencesh_core.errors import SessionError, TaskError
+from inferencesh_core.flow.effects import afterwards, result_of
 from inferencesh_core.flow.faces import Async, Face, Sync, operation
 from inferencesh_core.tasks import Tasks
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from inferencesh_core.task_lines import Task
     from inferencesh_core.types import AppSessionDTO
 
+_FAREWELL_SECONDS = 5.0
 _AppSessions: TypeAlias = "list[AppSessionDTO]"  # inside the class, `list` is the method
 
 
@@ -73,25 +74,35 @@ class Sessions:
     def begin(self, params: Mapping[str, Any], options: FollowOptions) -> Flow[Task]:
         """Start a session and give the completed task of its first call, which has the ``session_id``.
 
-        A session whose first call fails is ended.
+        The session is ended when that does not come about: the call fails, or waiting for it is given up.
         """
         task = yield from self._tasks.start({**params, "session": "new"})
+        unheld = _Unheld(task)
+        yield from afterwards(self._end_unheld(unheld))
         try:
             task = yield from result_of(self._tasks.follow(task["id"], options, known=task))
-        except InferenceError as error:
-            yield from self._give_up(error.task if isinstance(error, TaskError) else task)
+        except TaskError as error:
+            unheld.task = error.task
             raise
         if not task.get("session_id"):
             raise SessionError(200, f"the server began no session: task {task['id']} has no session_id")
+        unheld.task = {}
         return task
 
-    def _give_up(self, task: Task) -> Flow[None]:
-        session_id = task.get("session_id")
+    def _end_unheld(self, unheld: _Unheld) -> Flow[None]:
+        session_id = unheld.task.get("session_id")
         if session_id:
             try:
-                yield from self.end(session_id)
-            except InferenceError:
-                return  # it expires by itself, and why it began badly says more
+                yield from self._api.call("DELETE", _path(session_id), seconds=_FAREWELL_SECONDS)
+            except SessionError:
+                return  # it is over, which is all that was wanted
+
+
+class _Unheld:
+    """The task of a session that nobody holds yet; empty once somebody does."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
 
 
 def _path(session_id: str) -> str:
