@@ -25,6 +25,7 @@ with inference(base_url=f"local:{HERE / 'apps'}") as client:
         for name, session in (("Ada", ada), ("Bob", bob)):
             pets = session.call("run", {"sql": "SELECT name, legs FROM pets ORDER BY legs"})
             print(f"{name}'s pets: {pets['output']['rows']}, in {session.info()['call_count']} calls")
+        print(f"Ada's tables: {ada.call('tables')['output']['rows_of']}")
 
     # The blocks are left, so the workers are gone, and the pets with them.
     try:

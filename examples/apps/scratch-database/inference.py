@@ -17,6 +17,10 @@ class AppOutput(BaseAppOutput):
     rows: list[list[str | int | float | None]]
 
 
+class TablesInput(BaseAppInput):
+    prefix: str = Field(default="", description="Only tables whose names begin with this")
+
+
 class TablesOutput(BaseAppOutput):
     rows_of: dict[str, int] = Field(description="Each table, and how many rows it has")
 
@@ -31,13 +35,16 @@ class App(BaseApp):
         columns = [column[0] for column in found.description or ()]
         return AppOutput(columns=columns, rows=[list(row) for row in found])
 
-    async def tables(self) -> TablesOutput:
+    async def tables(self, input_data: TablesInput) -> TablesOutput:
         """Say what there is."""
-        names = self.database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        count = 'SELECT COUNT(*) FROM "{}"'
-        return TablesOutput(
-            rows_of={name: self.database.execute(count.format(name)).fetchone()[0] for (name,) in names}
-        )
+        found = self.database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        names = [name for (name,) in found if name.startswith(input_data.prefix)]
+        return TablesOutput(rows_of={name: self._count(name) for name in names})
+
+    def _count(self, table: str) -> int:
+        quoted = table.replace('"', '""')
+        (count,) = self.database.execute(f'SELECT COUNT(*) FROM "{quoted}"').fetchone()  # noqa: S608
+        return count
 
     async def unload(self) -> None:
         self.database.close()
