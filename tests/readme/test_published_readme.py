@@ -1,11 +1,19 @@
 """Every code block of the README of 0.7.8 runs on this client, against the engine."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
 import pytest
 
-from inferencesh import APIError, InferenceError, RequirementsNotMetError, TaskStatus, inference
+from inferencesh import (
+    APIError,
+    InferenceError,
+    RequirementsNotMetError,
+    SessionEndedError,
+    TaskStatus,
+    inference,
+)
 from inferencesh_engine.config import EngineConfig
 from inferencesh_engine.endpoint import BackgroundEngine
 
@@ -16,10 +24,6 @@ EXAMPLES = HERE.parents[1] / "examples"
 BLOCKS = {block.name: block for block in blocks_of(HERE / "published.md")}
 
 LATER = {
-    "sessions (stateful execution) 1",
-    "session context manager 1",
-    "session management 1",
-    "custom session timeout 1",
     "using a template agent 1",
     "creating an ad-hoc agent 1",
     "file attachments 1",
@@ -28,9 +32,8 @@ LATER = {
     "per-chat context variables 1",
     "tool builder 1",
     "async agent 1",
-    "async client 1",
 }
-"""Blocks about sessions, agents and the asynchronous client, whose packages are not there yet."""
+"""Blocks about agents, whose package is not there yet."""
 
 SECRET_APP = """\
 name: my-app
@@ -40,11 +43,45 @@ secrets:
 """
 
 
+STATEFUL_APP = """
+from inferencesh import BaseApp, BaseAppInput, BaseAppOutput
+
+class AppInput(BaseAppInput):
+    prompt: str = ""
+    action: str = ""
+    step: int = 0
+    start: bool = False
+    x: int = 0
+
+class AppOutput(BaseAppOutput):
+    seen: list[str]
+
+class App(BaseApp):
+    seen: list[str] = []
+
+    def look(self, function, given):
+        self.seen.append(function + str(given.model_dump(exclude_defaults=True)))
+        return AppOutput(seen=self.seen)
+
+    async def run(self, given: AppInput) -> AppOutput:
+        return self.look("run", given)
+
+    async def process(self, given: AppInput) -> AppOutput:
+        return self.look("process", given)
+
+    async def step(self, given: AppInput) -> AppOutput:
+        return self.look("step", given)
+"""
+
+
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
     apps = tmp_path_factory.mktemp("apps")
     install(apps / "your-app", EXAMPLES / "apps" / "setup-model")
     install(apps / "my-app", EXAMPLES / "apps" / "echo").joinpath("inf.yml").write_text(SECRET_APP)
+    install(apps / "my-stateful-app", EXAMPLES / "apps" / "echo").joinpath("inference.py").write_text(
+        STATEFUL_APP
+    )
     engine = BackgroundEngine(EngineConfig(apps_dir=apps, token="your-api-key"))
     yield engine
     engine.stop()
@@ -142,6 +179,67 @@ def test_task_status_values_are_those_written_beside_them(scope):
 @pytest.mark.parametrize("status", [10, "completed", "failed", 12, "running", None])
 def test_status_helpers(scope, status):
     execute("status helpers 1", {**scope, "update": {"status": status}, "message": {"status": "ready"}})
+
+
+def seen_by(session_id: str, scope: dict) -> list[str]:
+    """What the stateful app has seen in a session, this call included."""
+    params = {"app": "my-stateful-app", "session": session_id, "input": {"prompt": "?"}}
+    return scope["client"].tasks.run(params)["output"]["seen"]
+
+
+@pytest.fixture
+def version(scope):
+    """The short version of the stateful app, where the README has one of its own."""
+    return scope["client"].tasks.run({"app": "my-stateful-app", "input": {}})["app_version_id"][:8]
+
+
+def test_sessions(scope, capsys):
+    execute("sessions (stateful execution) 1", scope)
+    assert f"Session ID: {scope['session_id']}\n" in capsys.readouterr().out
+    seen = seen_by(scope["session_id"], scope)
+    assert len(seen) == 3
+    assert scope["result"]["session_id"] == scope["session_id"]
+
+
+def test_session_context_manager(scope, version, capsys):
+    execute("session context manager 1", scope, ("@abc123", f"@{version}"))
+    *statuses, session_id = capsys.readouterr().out.splitlines()
+    assert statuses[-1] == "10"
+    assert session_id == scope["session"].session_id
+    with pytest.raises(SessionEndedError):
+        scope["session"].call()
+    last = list(
+        scope["client"].tasks.list(filters=[{"field": "session_id", "operator": "eq", "value": session_id}])
+    )
+    assert last[0]["output"]["seen"] == [
+        "run{'prompt': 'hello'}",
+        "process{'step': 1}",
+        "process{'step': 2}",
+        "run{'prompt': '...'}",
+    ]
+
+
+def test_session_management(scope):
+    session = scope["client"].session("my-stateful-app")
+    execute("session management 1", {**scope, "session_id": session.session_id})
+    assert session.info()["status"] == "ended"
+
+
+def test_custom_session_timeout(scope):
+    execute("custom session timeout 1", scope)
+    info = scope["client"].sessions.get(scope["result"]["session_id"])
+    assert (info["idle_timeout"], info["status"]) == (300, "active")
+    assert scope["result"]["session_timeout"] == 300
+
+
+def test_async_client(scope, version, capsys):
+    scope["task_id"] = scope["client"].tasks.run(scope["params"])["id"]
+    execute("async client 1", scope, ("my-app@abc123", f"my-stateful-app@{version}"))
+    asyncio.run(scope["main"]())
+    printed = capsys.readouterr().out
+    assert printed.count("Output: ") == 2
+    assert f"Update: {{'id': '{scope['task_id']}'" in printed
+    assert printed.endswith("\n10\n")
 
 
 def test_file_upload(scope, tmp_path, capsys):
