@@ -59,7 +59,7 @@ def test_how_long_a_start_takes_is_learned(scheduler):
 def test_a_start_that_was_quick_does_not_promise_another(scheduler):
     scheduler.submit(ticket("t1"), 0)
     scheduler.set_up("worker-1", 0.01)
-    scheduler.submit(ticket("t2"), 1)
+    scheduler.submit(ticket("t2"), 0.01)
     assert scheduler.wakeup(0.01) == 0.01 + USUAL_START_SECONDS
 
 
