@@ -15,7 +15,7 @@ class Pace:
 
     Attributes:
         start_seconds: From the start of a worker until it is set up; at least `USUAL_START_SECONDS`.
-        call_seconds: From giving a call to a worker until the worker is free again; 0 while none has ended.
+        call_seconds: From entering the app's code until the worker is free again; 0 while no call has ended.
     """
 
     def __init__(self) -> None:

@@ -15,7 +15,9 @@ def assigned_app(fd: int) -> Path | None:
 
     The environment is that of the app then: nothing is left of the one this process was started with.
     """
-    from .. import loader  # noqa: F401, PLC0415 - imported now, while there is time
+    import yaml  # noqa: F401, PLC0415 - imported now, while there is time; manifests need it
+
+    from .. import loader  # noqa: F401, PLC0415 - the same
     from . import host  # noqa: F401, PLC0415 - the same
 
     line = _line(fd)
