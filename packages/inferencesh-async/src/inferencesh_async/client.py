@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from typing_extensions import Self, Unpack
+
     from inferencesh_core.assembly import ClientOptions
     from inferencesh_core.context import ClientContext
     from inferencesh_core.files import AsyncFilesAPI, Uploadable, UploadFileOptions
     from inferencesh_core.task_lines import Task
     from inferencesh_core.task_streams import AsyncTaskStream
     from inferencesh_core.tasks import AsyncTasksAPI
-    from typing_extensions import Self, Unpack
 
     from .driver import AsyncioDriver
 
@@ -92,7 +93,12 @@ class AsyncInference:
     def __del__(self) -> None:
         transport = self.__dict__.get("_transport")
         if getattr(transport, "is_open", False):
-            warnings.warn(f"{self!r} was never closed: await client.aclose()", ResourceWarning, source=self)
+            warnings.warn(
+                f"{self!r} was never closed: await client.aclose()",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
 
     def run(self, params: Mapping[str, Any], **options: Any) -> Any:
         """Do what `tasks.run` does; kept for code written before there were namespaces."""
@@ -106,7 +112,7 @@ class AsyncInference:
         """Do what `tasks.get` does."""
         return await self.tasks.get(task_id)
 
-    async def wait_for_completion(self, task_id: str, *, timeout: float | None = None) -> Task:  # noqa: ASYNC109
+    async def wait_for_completion(self, task_id: str, *, timeout: float | None = None) -> Task:
         """Do what `tasks.wait_for_completion` does."""
         return await self.tasks.wait_for_completion(task_id, timeout)
 
