@@ -34,7 +34,7 @@ class HeldWorld(AsyncWorld):
         driver = AsyncWorld.client(self).driver
         try:
             return Outcome(index, await driver.run(flow))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - an outcome carries any failure
             return Outcome(index, error=error)
 
 
@@ -66,7 +66,7 @@ class Held:
             while True:
                 try:
                     yield self._run(anext(iterator))
-                except StopAsyncIteration:
+                except StopAsyncIteration:  # noqa: PERF203 - it is how it ends
                     return
         finally:
             self._run(iterator.aclose())

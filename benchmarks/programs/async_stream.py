@@ -1,4 +1,4 @@
-"""Events per second of the async `client.tasks.stream`, opening included, and how much memory grew on the way."""
+"""As stream.py, with the async client."""
 
 import asyncio
 import json

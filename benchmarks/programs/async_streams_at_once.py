@@ -1,4 +1,4 @@
-"""Many streamed tasks at once in one process: failures, and resident memory for each of them while all are open."""
+"""Many streamed tasks at once: failures, and resident memory for each while all are open."""
 
 import asyncio
 import json
@@ -15,10 +15,9 @@ def resident_bytes():
 
 async def follow(client, number, opened):
     stream = await client.tasks.run({"app": "acme/wait", "input": {"number": number}}, stream=True)
-    last = {}
-    async for last in stream:
+    async for _ in stream:
         opened.release()
-    return last.get("output") == {"response": "done"}
+    return (stream.result or {}).get("output") == {"response": "done"}
 
 
 async def main(job):

@@ -48,6 +48,12 @@ def test_importing_the_client_imports_nothing_heavy():
     )
 
 
+def test_importing_the_asynchronous_client_is_as_cheap():
+    imported = imported_by("from inferencesh import async_inference, AsyncInference")
+    assert len(imported) <= MODULES_ALLOWED, sorted(imported)
+    assert imported & HEAVY == set()
+
+
 def test_the_names_of_apps_do_not_bring_the_engine():
     imported = imported_by("from inferencesh import BaseApp, BaseAppInput, BaseAppOutput, File")
     assert not {name for name in imported if name.startswith(("inferencesh_engine", "aiohttp", "requests"))}

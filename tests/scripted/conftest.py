@@ -1,6 +1,7 @@
 """The tests of operations run on both faces, from one source."""
 
 import pytest
+
 from worlds import WORLDS
 
 BOTH = {"test_calls", "test_cancel_on_exit", "test_follow", "test_run_many", "test_uploads"}

@@ -34,6 +34,12 @@ def server(*steps, cancelling=None):
     return reply
 
 
+def divide_by_zero(updates):
+    with updates:
+        for _ in updates:
+            1 / 0  # noqa: B018
+
+
 def lines(world):
     return [seen.line for seen in world.seen]
 
@@ -64,12 +70,8 @@ def test_a_stream_of_a_task_that_somebody_else_started_cancels_it_too():
 
 def test_an_error_in_the_loop_over_a_stream_cancels_the_task():
     world = World(server(RUNNING))
-    with (
-        pytest.raises(ZeroDivisionError),
-        world.client().tasks.run(RUN, stream=True, cancel_on_exit=True) as updates,
-    ):
-        for _ in updates:
-            1 / 0  # noqa: B018
+    with pytest.raises(ZeroDivisionError):
+        divide_by_zero(world.client().tasks.run(RUN, stream=True, cancel_on_exit=True))
     assert lines(world)[-1] == CANCEL
 
 

@@ -1,14 +1,16 @@
-"""The built-in asynchronous transport: one aiohttp session per client, made in the loop that first uses it."""
+"""The built-in asynchronous transport: one aiohttp session, made in the loop that first uses the client."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import sys
+import weakref
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+
 from inferencesh_core.errors import (
     CertificateError,
     ConfigurationError,
@@ -25,7 +27,6 @@ from .slots import Slots
 if sys.version_info >= (3, 11):
     from asyncio import timeout as time_limit
 else:
-    # aiohttp brings it on this Python.
     from async_timeout import timeout as time_limit
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class AiohttpTransport:
             return self._slots.take_at_once() or await self._slots.take(request.read_timeout)
         except asyncio.TimeoutError as error:
             raise ConnectError(
-                f"{_where(request)}: {MAX_CONNECTIONS} other requests were waiting for their answers all the time"
+                f"{_where(request)}: {MAX_CONNECTIONS} other requests kept waiting for their answers"
             ) from error
 
     async def _exchange(
@@ -149,7 +150,7 @@ class AiohttpTransport:
             raise ConfigurationError("this client is closed; make another one")
         if self._loop is not None and self._loop is not loop and not self._loop.is_closed():
             raise ConfigurationError(
-                "this client is in use by another event loop: make one client for each loop, or close this one"
+                "this client is in use by another event loop: make one client for each loop"
             )
         # A loop that is over took its connections with it.
         self._loop = loop
@@ -159,19 +160,26 @@ class AiohttpTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=READ_BUFFER_BYTES,
         )
-        self._keeper = _keeper_of(session)
+        keeper = self._keeper = _keeper_of(session)
         # To its first step, which waits for nothing: from there on the loop knows it.
         with contextlib.suppress(StopIteration):
-            self._keeper.__anext__().send(None)
+            keeper.__anext__().send(None)
+        # What this holds is not yet garbage when the transport is, so aiohttp finds nothing to complain of.
+        weakref.finalize(self, _let_go, loop, keeper).atexit = False
         return session
 
 
 async def _keeper_of(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
-    """Close the session when this is closed or dropped, and when the loop shuts its generators down."""
+    """Close the session when this is closed; at its end, the loop does so too."""
     try:
         yield
     finally:
         await session.close()
+
+
+def _let_go(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None, None]) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(loop.create_task, keeper.aclose())
 
 
 class _Route:
@@ -198,7 +206,7 @@ class AiohttpStream:
         self._request = request
         self._slot = slot
 
-    async def read(self, timeout: float | None) -> bytes:  # noqa: ASYNC109 - the protocol's signature
+    async def read(self, timeout: float | None) -> bytes:
         """Give the bytes that arrive next; see `ResponseStream.read`."""
         try:
             async with time_limit(timeout):
@@ -223,7 +231,7 @@ def as_transport_error(error: Exception, request: Request) -> TransportError:
         return ConnectError(f"{where}: cannot connect within {request.connect_timeout:g} s")
     if isinstance(error, asyncio.TimeoutError):
         return ReadTimeoutError(f"{where}: no answer in time")
-    return TransportError(f"{where}: the connection broke: {error or type(error).__name__}")
+    return TransportError(f"{where}: the connection broke: {str(error) or type(error).__name__}")
 
 
 def _where(request: Request) -> str:

@@ -98,7 +98,12 @@ class AsyncInference:
     def __del__(self) -> None:
         transport = self.__dict__.get("_transport")
         if getattr(transport, "is_open", False):
-            warnings.warn(f"{self!r} was never closed: await client.aclose()", ResourceWarning, source=self)
+            warnings.warn(
+                f"{self!r} was never closed: await client.aclose()",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
 
     def run(self, params: Mapping[str, Any], **options: Any) -> Any:
         """Do what `tasks.run` does; kept for code written before there were namespaces."""

@@ -21,16 +21,17 @@ from .client import AsyncInference
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
+    from typing_extensions import Self, Unpack
+
     from inferencesh_core.assembly import ClientOptions
     from inferencesh_core.http.messages import Request, Response
     from inferencesh_core.testing.replies import Reply, Seen
     from inferencesh_core.testing.script import Body
-    from typing_extensions import Self, Unpack
 
 R = TypeVar("R")
 
 PATIENCE_SECONDS = 10.0
-"""How long something outside the loop, a thread for example, may take before the world is said to stand still."""
+"""How long a thread may take before the world is said to stand still."""
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
@@ -137,7 +138,7 @@ class _ScriptedStream:
         self.headers = body.headers
         self._body = body
 
-    async def read(self, timeout: float | None) -> bytes:  # noqa: ASYNC109 - the protocol's signature
+    async def read(self, timeout: float | None) -> bytes:
         return await _after(*self._body.next(timeout))
 
     async def close(self) -> None:

@@ -87,7 +87,7 @@ class Assembly:
                 "no plugin brings an asynchronous transport: pip install inferencesh-async, and look whether "
                 "INFERENCESH_DISABLE_PLUGINS leaves it out"
             )
-        return transport  # type: ignore[no-any-return]
+        return transport
 
     def close(self) -> None:
         """Let go of the endpoint; the second time does nothing."""

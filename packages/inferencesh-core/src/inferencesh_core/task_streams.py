@@ -120,7 +120,7 @@ class TaskStream(_TaskStream):
             raise
 
     def close(self) -> None:
-        """Stop following and close the connection; the task goes on, unless ``cancel_on_exit`` was asked for."""
+        """Stop following and close the connection; without ``cancel_on_exit`` the task goes on."""
         if self._iterator is not None:
             self._iterator.close()
         else:

@@ -15,9 +15,10 @@ from inferencesh_core.types import ChatMessageStatus
 from .stream_manager import StreamManager
 
 if TYPE_CHECKING:
-    from inferencesh_async.client import AsyncInference, async_inference
-else:
-    __getattr__ = lazy_names(__name__, {"inferencesh_async.client": "AsyncInference async_inference"})
+    from inferencesh_async.client import AsyncInference
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_names(__name__, {"inferencesh_async.client": "AsyncInference"})
 
 __all__ = [
     "APIError",
@@ -31,7 +32,6 @@ __all__ = [
     "TaskStatus",
     "TaskStream",
     "UploadFileOptions",
-    "async_inference",
     "is_message_ready",
     "is_terminal_status",
     "parse_status",

@@ -8,8 +8,8 @@ and one asyncio driver serve every operation, so nothing is written twice. Three
   result type, so ``yield from send(request)`` is a ``Response`` to a type checker.
 - Errors of the world (a connection cut, a time-out) are thrown into the flow where it waits, so retry
   and reconnect are plain ``try``/``except``. Interrupts and cancellation never enter a flow.
-- A flow never yields inside ``finally``; `afterwards` is for what has to be asked then. The driver owns the streams and groups a flow opened and
-  closes them when the flow returns, raises or is dropped.
+- A flow never yields inside ``finally``; what has to be asked then is for `afterwards`. The driver owns the
+  streams and groups a flow opened and closes them when the flow returns, raises or is dropped.
 """
 
 from __future__ import annotations
