@@ -158,6 +158,15 @@ class House(RuleBasedStateMachine):
         del self.held[worker]
         self.obey(self.scheduler.finished(worker, self.now))
 
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def go_on(self, data):
+        """A worker says that it is set up, or has entered the app's code."""
+        worker = data.draw(st.sampled_from(sorted(self.held)))
+        if self.held[worker].setup is not None:
+            self.obey(self.scheduler.set_up(worker, self.now))
+            self.scheduler.entered(worker, self.now)
+
     @precondition(lambda self: self.known)
     @rule(data=st.data())
     def die(self, data):

@@ -125,7 +125,8 @@ class Scheduler:
 
         What went before says little about the app: with many short calls it is the engine's own work.
         """
-        self._workers[worker_id].since = now
+        if worker_id not in self._leases:
+            self._workers[worker_id].since = now
 
     def finished(self, worker_id: str, now: float) -> list[Command]:
         """A worker is done with its ticket and can take another."""
