@@ -97,6 +97,22 @@ with open(to_worker, "w") as out, open(from_worker) as lines:
     assert app.run(serve, apps / "echo").splitlines() == ["echo", "hello", "0"]
 
 
+def test_sessions_alone_hold_one_and_raise_its_errors(environment_with, at_the_engine):
+    sessions = environment_with("inferencesh-sessions")
+    assert sessions.distributions()["inferencesh-sessions"] == ["inferencesh-core"]
+    code = """
+from inferencesh_core import inference
+from inferencesh_sessions import SessionEndedError
+with inference() as client:
+    with client.session("test/echo", input={"text": "hello"}) as session:
+        print(session.task["output"]["text"], session.call("run", {"text": "again"})["output"]["text"])
+        print(client.sessions.get(session.session_id)["call_count"])
+    try: session.call()
+    except SessionEndedError as error: print(error.session_id == session.session_id)
+"""
+    assert sessions.run(code, **at_the_engine).splitlines() == ["hello again", "2", "True"]
+
+
 @pytest.mark.parametrize(
     ("package", "module"), [("inferencesh-engine", "inferencesh_core"), ("inferencesh", "inferencesh")]
 )

@@ -133,6 +133,14 @@ if TYPE_CHECKING:
         ToolResultRequest,
         ToolType,
     )
+    from inferencesh_sessions.handles import (
+        AsyncSessionHandle,
+        SessionHandle,
+    )
+    from inferencesh_sessions.sessions import (
+        AsyncSessionsAPI,
+        SessionsAPI,
+    )
 
 else:
     __getattr__ = lazy_names(
@@ -177,7 +185,8 @@ else:
                 "ToolCallInfo agent_tool app_tool array boolean call_tool enum_of http_tool integer "
                 "internal_tools mcp_tool number obj optional string tool webhook_tool"
             ),
-            "inferencesh_sessions": "AsyncSessionHandle AsyncSessionsAPI SessionHandle SessionsAPI",
+            "inferencesh_sessions.handles": "AsyncSessionHandle SessionHandle",
+            "inferencesh_sessions.sessions": "AsyncSessionsAPI SessionsAPI",
         },
         submodules="api client models types utils",
     )
@@ -188,6 +197,8 @@ __all__ = [
     "AgentToolDTO",
     "AsyncFilesAPI",
     "AsyncInference",
+    "AsyncSessionHandle",
+    "AsyncSessionsAPI",
     "AsyncTaskStream",
     "AsyncTasksAPI",
     "AudioMeta",
@@ -231,7 +242,9 @@ __all__ = [
     "SessionEndedError",
     "SessionError",
     "SessionExpiredError",
+    "SessionHandle",
     "SessionNotFoundError",
+    "SessionsAPI",
     "SetupAction",
     "StorageDir",
     "StreamError",
