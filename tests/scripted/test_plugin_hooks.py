@@ -7,12 +7,12 @@ from types import ModuleType
 import pytest
 
 from inferencesh_core.config import ClientConfig
-from inferencesh_core.errors import APIError, ConfigurationError
+from inferencesh_core.errors import APIError, ConfigurationError, InferenceError
 from inferencesh_core.http.messages import Request
 from inferencesh_core.plugins import ClientHooks, Namespace, hookimpl
 from inferencesh_core.plugins.hooks import Hooks
 from inferencesh_core.testing.replies import answer, cut
-from inferencesh_core.testing.world import World
+from inferencesh_core.testing.world import BASE_URL, World
 from readme.markdown import blocks_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "plugins.md"
@@ -123,6 +123,38 @@ def test_inferencesh_error():
     with pytest.raises(APIError, match="gone") as caught:
         client.tasks.get("t1")
     assert type(caught.value) is APIError
+
+
+def test_an_error_hook_sees_what_was_asked_but_no_credentials():
+    seen = []
+
+    class Nosy:
+        @hookimpl
+        def inferencesh_error(self, problem, request):
+            seen.append((problem.status, request))
+
+    target = {"id": "f1", "uri": "inf://f1", "upload_url": f"{BASE_URL}/put?signature=s3cret"}
+    world = World([answer([target]), answer({}, status=403), answer({}, status=404)])
+    client = world.client(plugins=[Nosy()])
+    with pytest.raises(InferenceError):
+        client.files.upload(b"abc")
+    with pytest.raises(APIError):
+        client.run({"app": "a", "input": {"x": 1}})
+    assert [(status, request.method, request.url) for status, request in seen] == [
+        (403, "PUT", f"{BASE_URL}/put"),
+        (404, "POST", f"{BASE_URL}/apps/run"),
+    ]
+    assert b'"app"' in seen[1][1].body
+    assert all("authorization" not in str(request.headers).lower() for _, request in seen)
+
+
+def test_an_error_that_says_it_is_final_is_not_tried_again():
+    plugin = example_of("inferencesh_error")
+    over = answer({"type": "about:blank", "code": "quota_exceeded", "detail": "no more"}, status=429)
+    world = World([over, over])
+    with pytest.raises(plugin.QuotaError, match="no more") as caught:
+        world.client(plugins=[plugin]).tasks.get("t1")
+    assert (len(world.seen), caught.value.attempts) == (1, ())
 
 
 def test_inferencesh_call():
