@@ -109,3 +109,33 @@ async def main():
 asyncio.run(main())
 """
     assert published(script, engine.token, engine.base_url).splitlines() == ["async", "word-1 word-2"]
+
+
+def test_it_holds_sessions(published):
+    script = """
+import asyncio
+APP = "examples/scratch-database"
+with client.session(APP, input={"sql": "CREATE TABLE pets (name)"}) as session:
+    session.call("run", {"sql": "INSERT INTO pets VALUES ('Rex')"})
+    for update in session.call("run", {"sql": "SELECT * FROM pets"}, stream=True):
+        last = update
+    print(last["output"]["rows"], session.info()["status"], session.keepalive()["call_count"])
+    print([each["id"] for each in client.sessions.list()] == [session.session_id])
+print(client.sessions.get(session.session_id)["status"])
+client.sessions.end(session.session_id)
+try:
+    session.call("tables")
+except APIError as error:
+    print(error.status_code, "SESSION_ENDED" in error.response_body)
+
+async def main():
+    async with await AsyncInference(api_key=client._api_key, base_url=client._base_url).session(
+        APP, input={"sql": "CREATE TABLE pets (name)"}
+    ) as session:
+        print((await session.call("tables"))["output"])
+
+asyncio.run(main())
+"""
+    lines = published(script).splitlines()
+    assert lines[:4] == ["[['Rex']] active 3", "True", "ended", "410 True"]
+    assert lines[4] == "{'rows_of': {'pets': 0}}"
