@@ -1,6 +1,8 @@
 """Sessions as the engine keeps them, with workers in this process."""
 
 import asyncio
+import sys
+from dataclasses import replace
 from functools import wraps
 
 import pytest
@@ -9,6 +11,9 @@ from inferencesh_core.statuses import TaskStatus
 from inferencesh_engine.domain.idempotency import Idempotency
 from inferencesh_engine.domain.listing import Filter, ListQuery
 from inferencesh_engine.domain.problems import Problem
+from inferencesh_engine.executors.subprocess import SubprocessExecutor
+from inferencesh_engine.plugins import ExecutorChoice, hookimpl
+from inferencesh_engine.testing.executors import is_running
 from inline_engine import InlineWorkers, ran, running
 
 
@@ -435,20 +440,75 @@ def test_an_app_that_must_not_run_twice_loses_its_session_with_its_first_call(tm
     asyncio.run(inside())
 
 
-def test_two_hundred_sessions_hold_their_own_state(tmp_path):
+LIGHT_WORKER = """
+import json, os, sys
+options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+memory = []
+talk = os.fdopen(int(options["--fd-out"]), "wb", buffering=0)
+def say(**message):
+    talk.write(json.dumps(message).encode() + b"\\n")
+functions = {"run": {"name": "run", "description": "", "input_schema": None, "output_schema": None}}
+say(type="loaded", description={"functions": functions, "default_function": "run", "setup_schema": None})
+for line in os.fdopen(int(options["--fd-in"]), "rb"):
+    message = json.loads(line)
+    if message["type"] == "setup":
+        say(type="ready")
+    elif message["type"] == "call":
+        memory.append(message["input"]["word"])
+        say(type="started", call=message["call"])
+        say(type="result", call=message["call"], output={"memory": memory, "pid": os.getpid()})
+    elif message["type"] == "unload":
+        say(type="unloaded")
+        break
+"""
+
+
+class LightWorkers(SubprocessExecutor):
+    """Real processes of a program that starts within milliseconds, so that there can be many in a test."""
+
+    @hookimpl
+    def inferencesh_executors(self):
+        return [ExecutorChoice("inline", lambda _config: self)]
+
+    async def start(self, spec, listener):
+        program = (sys.executable, "-S", "-E", "-c", LIGHT_WORKER)
+        return await super().start(replace(spec, program=program), listener)
+
+
+def test_two_hundred_sessions_at_once_hold_their_own_state(tmp_path):
+    async def live(engine, name, all_there):
+        first = await remembered(engine, name)
+        session = first["session_id"]
+        await all_there.wait()
+        for turn in range(3):
+            last = await remembered(engine, f"{name}-{turn}", session)
+        assert last["output"] == {
+            "memory": [name, f"{name}-0", f"{name}-1", f"{name}-2"],
+            "pid": first["output"]["pid"],
+        }
+        return first["output"]["pid"], session
+
     async def inside():
-        async with running(tmp_path, max_queued_tasks=1000) as engine:
-            words = [str(n) for n in range(200)]
-            first = await asyncio.gather(*(remembered(engine, word) for word in words))
-            sessions = [task["session_id"] for task in first]
-            calls = (
-                remembered(engine, f"{word}-{turn}", session)
-                for turn in range(3)
-                for word, session in zip(words, sessions, strict=True)
-            )
-            last = (await asyncio.gather(*calls))[-200:]
-            for word, task in zip(words, last, strict=True):
-                assert task["output"]["memory"] == [word, *(f"{word}-{turn}" for turn in range(3))]
-            await asyncio.gather(*(engine.sessions.end(session) for session in sessions))
+        async with running(tmp_path, LightWorkers()) as engine:
+            all_there = Meeting(200)
+            lives = await asyncio.gather(*(live(engine, f"s{n}", all_there) for n in range(200)))
+            assert len({pid for pid, _ in lives}) == 200
+            assert {each["status"] for each in await engine.sessions.list()} == {"active"}
+            await asyncio.gather(*(engine.sessions.end(session) for _, session in lives))
+            assert not any(is_running(pid) for pid, _ in lives)
 
     asyncio.run(inside())
+
+
+class Meeting:
+    """Lets nobody go on before all are there."""
+
+    def __init__(self, members):
+        self._missing = members
+        self._complete = asyncio.Event()
+
+    async def wait(self):
+        self._missing -= 1
+        if not self._missing:
+            self._complete.set()
+        await self._complete.wait()

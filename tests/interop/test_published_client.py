@@ -111,7 +111,7 @@ asyncio.run(main())
     assert published(script, engine.token, engine.base_url).splitlines() == ["async", "word-1 word-2"]
 
 
-def test_it_holds_sessions(published):
+def test_it_holds_sessions(published, engine):
     script = """
 import asyncio
 APP = "examples/scratch-database"
@@ -124,18 +124,18 @@ with client.session(APP, input={"sql": "CREATE TABLE pets (name)"}) as session:
 print(client.sessions.get(session.session_id)["status"])
 client.sessions.end(session.session_id)
 try:
-    session.call("tables")
+    client.run({"app": APP, "function": "tables", "input": {}, "session": session.session_id})
 except APIError as error:
     print(error.status_code, "SESSION_ENDED" in error.response_body)
 
 async def main():
-    async with await AsyncInference(api_key=client._api_key, base_url=client._base_url).session(
-        APP, input={"sql": "CREATE TABLE pets (name)"}
-    ) as session:
+    asynchronous = async_inference(api_key=key, base_url=address)
+    async with await asynchronous.session(APP, input={"sql": "CREATE TABLE pets (name)"}) as session:
         print((await session.call("tables"))["output"])
 
 asyncio.run(main())
 """
-    lines = published(script).splitlines()
+    address = f"key, address = {engine.token!r}, {engine.base_url!r}\n"
+    lines = published(address + script).splitlines()
     assert lines[:4] == ["[['Rex']] active 3", "True", "ended", "410 True"]
     assert lines[4] == "{'rows_of': {'pets': 0}}"

@@ -6,7 +6,7 @@
     │   └── SessionError
     │       ├── SessionNotFoundError   404
     │       ├── SessionExpiredError    410: the idle limit passed
-    │       ├── SessionEndedError      410: somebody ended it
+    │       ├── SessionEndedError      410: somebody ended it; also a RuntimeError
     │       └── WorkerLostError        500: the worker that held the session is gone
     ├── TransportError                 no answer; also a ConnectionError
     │   ├── ConnectError               nothing was sent
@@ -162,8 +162,8 @@ class SessionExpiredError(_NamedSessionError):
     _TEXT = "Session expired"
 
 
-class SessionEndedError(_NamedSessionError):
-    """The session was ended explicitly."""
+class SessionEndedError(_NamedSessionError, RuntimeError):
+    """The session was ended explicitly. Also a `RuntimeError`, which handles that had ended used to raise."""
 
     _STATUS = 410
     _TEXT = "Session ended"
