@@ -121,7 +121,7 @@ class AiohttpTransport:
         if body is not None and not isinstance(body, bytes):
             if body.size is not None:
                 headers = {**headers, "Content-Length": str(body.size)}
-            body = blocks_of(body, slot.lasts)
+            body = blocks_of(body, slot.lasts, encrypted=route.is_encrypted)
         return await session.request(
             request.method,
             request.url,
@@ -185,14 +185,15 @@ def _let_go(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None, None])
 class _Route:
     """How an origin is reached."""
 
-    def __init__(self, proxy: str | None, context: ssl.SSLContext | bool) -> None:
+    def __init__(self, proxy: str | None, context: ssl.SSLContext | None) -> None:
         self.proxy = proxy
-        self.context = context
+        self.context = context or True
+        self.is_encrypted = context is not None
 
     @classmethod
     def to(cls, origin: str, config: ClientConfig) -> _Route:
         scheme, _, authority = origin.partition("://")
-        context = tls_context(config.verify) if scheme == "https" else True
+        context = tls_context(config.verify) if scheme == "https" else None
         return cls(proxy_for(scheme, authority), context)
 
 

@@ -12,17 +12,20 @@ if TYPE_CHECKING:
     from inferencesh_core.sources import UploadSource
 
 READ_BLOCK_BYTES = 1024 * 1024
-SEND_BLOCK_BYTES = 256 * 1024
-"""What is encrypted and sent in one go: it is how long the loop is held."""
+TLS_BLOCK_BYTES = 256 * 1024
+"""What is encrypted in one go: it is how long the loop is held."""
 
 
-async def blocks_of(source: UploadSource, started: Callable[[], None]) -> AsyncIterator[memoryview]:
+async def blocks_of(
+    source: UploadSource, started: Callable[[], None], *, encrypted: bool
+) -> AsyncIterator[memoryview]:
     """Give a body block by block, read on a thread; ``started`` is called before the first is read."""
+    size = TLS_BLOCK_BYTES if encrypted else READ_BLOCK_BYTES
     started()
     file: BinaryIO = await asyncio.to_thread(source.open)
     try:
         while block := await asyncio.to_thread(file.read, READ_BLOCK_BYTES):
-            for start in range(0, len(block), SEND_BLOCK_BYTES):
-                yield memoryview(block)[start : start + SEND_BLOCK_BYTES]
+            for start in range(0, len(block), size):
+                yield memoryview(block)[start : start + size]
     finally:
         file.close()
