@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from measure import Options, Promise, Row, interleave, program, table
+
 from serving import SCHEMES, bundle, serving, trust
 
 PROMISES = {"plain": Promise(0.6, 0.40), "TLS": Promise(0.035, 0.02)}

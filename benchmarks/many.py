@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from measure import Options, Promise, Row, Sample, interleave, program, table
+
 from serving import SCHEMES, serving, trust
 
 CONCURRENCY = 64

@@ -6,6 +6,7 @@ import time
 from functools import partial
 
 from measure import Options, Promise, Row, Sample, interleave, program, table
+
 from serving import SCHEMES, serving, trust
 
 

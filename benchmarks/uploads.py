@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import environments
 from measure import Options, Promise, Row, Sample, interleave, program, table
+
 from serving import SCHEMES, serving, trust
 
 if TYPE_CHECKING:

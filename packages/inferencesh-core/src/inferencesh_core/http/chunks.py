@@ -1,4 +1,4 @@
-r"""The chunked transfer coding, decoded as it arrives, many small chunks at once as event streams have them."""
+r"""The chunked transfer coding, decoded as it arrives: many small chunks at once, as event streams have."""
 
 from __future__ import annotations
 
