@@ -42,6 +42,12 @@ class InlineWorkers:
     def inferencesh_executors(self):
         return [ExecutorChoice("inline", lambda _config: self)]
 
+    async def open(self):
+        pass
+
+    async def close(self):
+        pass
+
     async def start(self, _spec, listener):
         worker = InlineWorker(self, listener)
         asyncio.get_running_loop().call_later(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import socket
 from urllib.parse import urlsplit
 
 import pytest
 
-from serving import serving
+from inferencesh_engine.config import EngineConfig
+from inferencesh_engine.endpoint import BackgroundEngine
+from serving import Api, serving
 
 LIMIT = 3_000_000
+LINES = {"Accept": "application/x-ndjson"}
 CONTENT = b"0123456789"
 
 
@@ -242,3 +246,35 @@ def test_input_cannot_name_a_file_of_the_engines_machine(api, given):
 def test_a_text_may_say_anything_about_files(api):
     text = "file:///etc/hostname"
     assert api.run("echo", {"text": text}, wait=True).json["output"]["text"] == text
+
+
+def read(api, address):
+    assert address.startswith(f"{api.base_url}/")
+    return api.call("GET", target(address), headers={"Authorization": None}).content
+
+
+def test_files_of_a_task_can_be_read_after_the_engine_moved_and_the_addresses_expired(tmp_path):
+    with serving(tmp_path, file_url_seconds=-5) as before:
+        file = announce(before, filename="note.txt")
+        put(before, file, b"shout")
+        ended = before.run("upper", {"document": file["uri"]}, wait=True).json
+        assert before.call("GET", target(ended["output"]["document"])).status == 403
+    engine = BackgroundEngine(EngineConfig(apps_dir=tmp_path / "apps"))
+    try:
+        after = Api(engine.base_url, engine.token, tmp_path)
+        got = after.call("GET", f"/tasks/{ended['id']}").json
+        listed = after.call("POST", "/tasks/list", {}).json["items"][0]
+        streamed = after.call("GET", f"/tasks/{ended['id']}/stream?after=1", headers=LINES).content
+        for task in (got, listed, json.loads(streamed.splitlines()[-1])):
+            assert read(after, task["output"]["document"]) == b"SHOUT"
+            assert read(after, task["input"]["document"]) == b"shout"
+        again = after.run("upper", {"document": file["uri"]}, wait=True).json
+        assert read(after, again["output"]["document"]) == b"SHOUT"
+    finally:
+        engine.stop()
+
+
+def test_a_text_that_only_looks_like_an_address_stays_as_it_is(api):
+    text = "http://127.0.0.1:9/blobs/x/y.txt?exp=1&sig=a"
+    task_id = api.run("echo", {"text": text}, wait=True).json["id"]
+    assert api.call("GET", f"/tasks/{task_id}").json["output"]["text"] == text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -267,3 +269,22 @@ class _Content:
 
     def read(self):
         return self._content
+
+
+def test_leaving_while_waiting_for_a_task_harms_neither_the_task_nor_others(api, gate):
+    parts = urlsplit(api.base_url)
+    body = json.dumps({"app": "test/gated", "input": {"gate": str(gate)}, "wait": True})
+    head = (
+        f"POST /apps/run HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {api.token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    seen = {task["id"] for task in api.call("POST", "/tasks/list", {}).json["items"]}
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+        connection.sendall((head + body).encode())
+        while not (new := {t["id"] for t in api.call("POST", "/tasks/list", {}).json["items"]} - seen):
+            pass
+    assert api.run("echo", {"text": "next"}, wait=True).status == 200
+    gate.touch()
+    (task_id,) = new
+    with api.opened("GET", f"/tasks/{task_id}/stream", headers=LINES) as response:
+        assert lines(response)[-1]["status"] == 10

@@ -260,3 +260,30 @@ def test_a_missing_apps_folder_is_named(tmp_path):
     with pytest.raises(EngineStartError, match="nowhere is not a folder"):
         asyncio.run(Engine(EngineConfig(apps_dir=tmp_path / "nowhere")).start())
     assert list(tmp_path.iterdir()) == []
+
+
+async def chunks(*content):
+    for chunk in content:
+        yield chunk
+
+
+def test_a_file_that_was_announced_and_never_uploaded_is_forgotten_when_it_cannot_be_any_more(tmp_path):
+    async def inside():
+        async with running(tmp_path, upload_url_seconds=0) as engine:
+            files = engine.files
+            unsent = (await files.announce({"filename": "unsent"})).file["id"]
+            sent = (await files.announce({"filename": "sent"})).file["id"]
+            await files.receive(sent, chunks(b"content"))
+            await engine._retained.drop()
+            kept = (await files.list(ListQuery())).items
+            with pytest.raises(Problem) as caught:
+                await files.get(unsent)
+            return (
+                [file["id"] for file in kept],
+                sent,
+                files.blobs.path(sent).read_bytes(),
+                caught.value.status,
+            )
+
+    ids, sent, content, status = asyncio.run(asyncio.wait_for(inside(), 20))
+    assert (ids, content, status) == ([sent], b"content", 404)

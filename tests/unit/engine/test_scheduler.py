@@ -56,6 +56,13 @@ def test_how_long_a_start_takes_is_learned(scheduler):
     assert scheduler.wakeup(120) == 120 + (USUAL_START_SECONDS + 40) / 2
 
 
+def test_a_start_that_was_quick_does_not_promise_another(scheduler):
+    scheduler.submit(ticket("t1"), 0)
+    scheduler.set_up("worker-1", 0.01)
+    scheduler.submit(ticket("t2"), 0.01)
+    assert scheduler.wakeup(0.01) == 0.01 + USUAL_START_SECONDS
+
+
 def test_one_worker_serves_any_number_of_short_calls():
     assert workers_after_a_load(calls=32, seconds=0.001) == 1
 
@@ -64,11 +71,15 @@ def test_many_longer_calls_get_all_workers_there_may_be_when_the_first_has_ended
     assert workers_after_a_load(calls=64, seconds=0.05) == 4
 
 
+def test_what_goes_before_the_apps_code_is_not_taken_for_its_calls():
+    assert workers_after_a_load(calls=64, seconds=0.05, entered_after=0.049) == 1
+
+
 def test_one_slow_call_among_short_ones_starts_no_worker():
     assert workers_after_a_load(calls=32, seconds=0.001, slow_seconds=0.1) == 1
 
 
-def workers_after_a_load(calls, seconds, slow_seconds=0.0):
+def workers_after_a_load(calls, seconds, slow_seconds=0.0, entered_after=0.0):
     """As many calls are kept waiting; one by one ends, the last one slowly, then the first of a new lot."""
     scheduler = Scheduler(Limits(workers=4, workers_per_app=4, idle_seconds=10))
     scheduler.submit(ticket("t0"), 0)
@@ -77,6 +88,7 @@ def workers_after_a_load(calls, seconds, slow_seconds=0.0):
     for number in range(1, 2 * calls):
         commands += scheduler.submit(ticket(f"t{number}"), now)
         if number >= calls:
+            scheduler.entered("worker-1", now + entered_after)
             now += max(seconds, slow_seconds * (number == 2 * calls - 2))
             commands += scheduler.finished("worker-1", now)
             if any(isinstance(command, Start) for command in commands):
@@ -268,6 +280,11 @@ class Office(RuleBasedStateMachine):
 
     def serving(self):
         return sorted(self.held.keys() - self.to_be_set_up())
+
+    @precondition(serving)
+    @rule(data=st.data())
+    def enter(self, data):
+        self.scheduler.entered(data.draw(st.sampled_from(self.serving())), self.now)
 
     @precondition(serving)
     @rule(data=st.data())

@@ -50,15 +50,23 @@ class LoadedApp:
 def load_app(folder: Path) -> LoadedApp:
     """Import the folder's `inference.py` and find its app.
 
-    The folder becomes the working directory and importable itself, since apps import their siblings
-    relatively (`from .x_helper import y`) and absolutely (`import x_helper`) and open files by relative
-    paths. So this is for a process that serves one app. Raises `LoadError`, and what the app's import raises.
+    The folder becomes the working directory and importable itself, behind the standard library, since apps
+    import their siblings relatively (`from .x_helper import y`) and absolutely (`import x_helper`) and open
+    files by relative paths. So this is for a process that serves one app. Raises `LoadError`, and what the
+    app's import raises.
     """
     folder = Path(os.path.abspath(folder))
     manifest = _manifest(folder)
     os.chdir(folder)
-    sys.path.insert(0, str(folder))
+    sys.path.insert(_after_standard_library(), str(folder))
     return inspect_app(find_app(import_code(folder)), manifest)
+
+
+def _after_standard_library() -> int:
+    """Where app folders go in `sys.path`: an app's `queue.py` must not take the place of Python's own."""
+    library = os.path.dirname(os.__file__)
+    own = (library, os.path.join(library, "lib-dynload"))
+    return max((index + 1 for index, entry in enumerate(sys.path) if entry in own), default=0)
 
 
 def import_code(folder: Path) -> ModuleType:

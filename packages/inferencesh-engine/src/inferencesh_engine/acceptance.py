@@ -59,7 +59,8 @@ class Acceptance:
         described = await self._description(app)
         if described is None:
             function = function or app.manifest.default_function
-            self._files.check_input(request.input.value, None)
+            self._files.check_input(request.input.value, None, "input")
+            self._files.check_input(request.setup.value, None, "setup")
         else:
             entry = _entry(app, described, function or described.default_function)
             function = entry.name
@@ -103,13 +104,13 @@ class Acceptance:
     def _check_values(
         self, request: RunRequest, app: App, described: Description, entry: FunctionDescription
     ) -> None:
-        self._files.check_input(request.input.value, entry.input_schema)
         self._check(app, f"function {entry.name}", entry.input_schema, request.input, "input")
         self._check(app, "setup", described.setup_schema, request.setup, "setup")
 
     def _check(
         self, app: App, part: str, schema: Mapping[str, Any] | None, given: Encoded, name: str
     ) -> None:
+        self._files.check_input(given.value, schema, name)
         if schema is None:
             return
         known = self._schemas.get((app.version_id, part))

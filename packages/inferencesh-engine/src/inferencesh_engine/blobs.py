@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+BLOBS_FOLDER = "blobs"
+"""Where blobs are, in an engine's state folder."""
+
 COPY_BYTES = 1024 * 1024
 
 

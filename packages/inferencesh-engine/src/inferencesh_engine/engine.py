@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from .acceptance import Acceptance
@@ -11,6 +11,7 @@ from .catalog import Catalog
 from .dispatch import Dispatch
 from .domain.problems import EngineStartError
 from .files import Files
+from .fresh_addresses import FreshAddresses
 from .ledger import Ledger
 from .plugins import Hooks
 from .pool import Pool
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .domain.idempotency import Idempotency
     from .domain.listing import ListQuery, Page
     from .domain.views import RunOutcome, TaskEvent
+    from .executors import Executor
 
 
 class Engine:
@@ -64,28 +66,31 @@ class Engine:
         Raises EngineStartError when the state folder is in use or damaged, or the apps clash.
         """
         config = self.config
-        _make_state_folder(config)
-        self.store = Store(config.state_path, max_log_chars=config.max_logs_in_state_bytes)
-        try:
-            await self._start_parts()
-        except BaseException:
-            await self.store.close()
-            raise
+        async with AsyncExitStack() as on_failure:
+            executor = self._hooks.executor(config)
+            on_failure.push_async_callback(executor.close)
+            await executor.open()
+            _make_state_folder(config)
+            self.store = Store(config.state_path, max_log_chars=config.max_logs_in_state_bytes)
+            on_failure.push_async_callback(self.store.close)
+            await self._start_parts(executor)
+            self._opened = on_failure.pop_all()
         await self._tasks.recover()
-        self._retained = Retention(config, self.store, self._ledger)
+        self._retained = Retention(config, self.store, self._ledger, self.files)
         self._retention = asyncio.create_task(self._retained.run_for_ever())
 
-    async def _start_parts(self) -> None:
+    async def _start_parts(self, executor: Executor) -> None:
         config = self.config
-        self.catalog = Catalog(config, self._hooks.app_sources(config))
+        self.catalog = Catalog(config, self._hooks.app_sources(config), lambda: self.base_url)
         self.files = Files(config, self.store.files, lambda: self.base_url)
         await asyncio.to_thread(self.files.blobs.open)
         self._ledger = Ledger(config, self.store)
         reports = Reports(config, self._ledger, self.files)
-        self.pool = Pool(config, self.catalog, self._hooks.executor(config), reports)
+        self.pool = Pool(config, self.catalog, executor, reports)
         reports.dispatch = Dispatch(self._ledger, self.files, self.pool)
         acceptance = Acceptance(config, self.catalog, self.pool, self.files)
-        self._tasks = Tasks(config, self.store, self._ledger, acceptance, reports.dispatch, self.pool)
+        shown = FreshAddresses(self.files)
+        self._tasks = Tasks(config, self.store, self._ledger, acceptance, reports.dispatch, self.pool, shown)
 
     async def stop(self) -> None:
         """Stop the workers and close the store; unfinished tasks are taken up by the next engine."""
@@ -94,7 +99,7 @@ class Engine:
             await self._retention
         self._ledger.close()
         await self.pool.stop()
-        await self.store.close()
+        await self._opened.aclose()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -31,7 +31,12 @@ class Place:
     certain: bool
 
     def __str__(self) -> str:
-        return "/" + "/".join(map(str, self.pointer))
+        return path_text(self.pointer)
+
+
+def path_text(parts: Iterable[str | int]) -> str:
+    """Keys and indexes as they follow the name of a value: `.pages[0]`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
 
 
 def file_places(value: Any, schema: Schema | None) -> list[Place]:

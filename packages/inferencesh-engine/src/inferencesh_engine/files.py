@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .announced_files import announced, id_of, is_same_wish
-from .blobs import Blobs, Stored, too_large
+from .blobs import BLOBS_FOLDER, Blobs, Stored, too_large
 from .domain.idempotency import mismatch
 from .domain.ownership import owned
 from .domain.problems import Problem, not_found
@@ -62,7 +62,7 @@ class Files:
     """
 
     def __init__(self, config: EngineConfig, records: FileTable, base_url: Callable[[], str | None]) -> None:
-        self.blobs = Blobs(config.state_path / "blobs", max_bytes=config.max_file_bytes)
+        self.blobs = Blobs(config.state_path / BLOBS_FOLDER, max_bytes=config.max_file_bytes)
         self._config = config
         self._records = records
         self._base_url = base_url
@@ -127,10 +127,31 @@ class Files:
         await self._records.delete(file_id)
         await asyncio.to_thread(self.blobs.delete, file_id)
 
-    def check_input(self, value: Any, schema: Schema | None = None) -> None:
-        """Refuse, by a 422 problem that says where, input that names a file of the engine's own machine."""
+    async def forget_unsent(self) -> None:
+        """Forget files that were announced, never uploaded, and cannot be any more."""
+        # Twice the time: a repeated request is given a fresh address for the file announced before.
+        before = time.time() - 2 * self._config.upload_url_seconds
+        for file_id in await self._records.delete_pending(before):
+            await asyncio.to_thread(self.blobs.delete, file_id)
+
+    def check_input(self, value: Any, schema: Schema | None, name: str) -> None:
+        """Refuse, by a 422 problem that says where, input that names a file of the engine's own machine.
+
+        The value is called `name` there.
+        """
         if self._may_hold_files(schema):
-            check_input(value, schema)
+            check_input(value, schema, name)
+
+    def current_address(self, address: str) -> str:
+        """The address as it reads the file now, where it is one of ours and does so no more."""
+        signed, base_url = self.signer.read_address(address), self._base_url()
+        if signed is None or base_url is None:
+            return address
+        lasting = signed.expires == NEVER
+        if address.startswith(f"{base_url}/") and (lasting or signed.expires > time.time()):
+            return address
+        expires = NEVER if lasting else int(time.time() + self._config.file_url_seconds)
+        return self._url(self.signer.target(Purpose.READ, signed.file_id, signed.filename, expires))
 
     async def for_worker(self, value: Any, schema: Schema | None) -> Any:
         """The input with each file of this engine as an object with its local `path`."""
@@ -216,7 +237,7 @@ class Files:
 
     def _local(self, record: FileRecord, address: str) -> dict[str, Any]:
         return {
-            "uri": address,
+            "uri": self.current_address(address),
             "path": str(self.blobs.path(record.id)),
             "content_type": record.content_type,
             "size": record.size,
@@ -235,7 +256,7 @@ class Files:
                 stored = await asyncio.to_thread(self.blobs.put_file, record.id, source)
         except (OSError, Problem) as error:
             raise OutputFileError(
-                f"the output's file {source} at {place} cannot be stored: {error}"
+                f"the output's file {source} at output{place} cannot be stored: {error}"
             ) from error
         return self._address(await self._keep(record, stored))
 
@@ -252,7 +273,7 @@ def _existing(task_id: str, place: Place) -> Path:
     source = Path(str(place.value["path"]))
     if not source.is_absolute() or not source.is_file():
         raise OutputFileError(
-            f"the output of task {task_id} names a file at {place} that does not exist: {source}"
+            f"the output of task {task_id} names a file at output{place} that does not exist: {source}"
         )
     return source
 

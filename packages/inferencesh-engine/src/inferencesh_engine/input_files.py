@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from .file_places import Schema
 
 
-def check_input(value: Any, schema: Schema | None) -> None:
-    """Refuse, by a 422 problem that says where, input that names a local file or no address at all."""
+def check_input(value: Any, schema: Schema | None, name: str) -> None:
+    """Refuse, by a 422 problem that says where, input that names a local file or no address at all.
+
+    What the schema does not show (other names of a field, JSON inside a text) the worker refuses.
+    """
     for place in file_places(value, schema):
         for address in _addresses(place):
-            _refuse_local(place, address)
+            _refuse_local(place, address, f"{name}{place}")
 
 
 def _addresses(place: Place) -> Iterator[str]:
@@ -31,13 +34,11 @@ def _addresses(place: Place) -> Iterator[str]:
         yield str(place.value["uri"])
 
 
-def _refuse_local(place: Place, address: str) -> None:
+def _refuse_local(place: Place, address: str, field: str) -> None:
     scheme = address.partition(":")[0].lower()
     if scheme == "file" and (isinstance(place.value, dict) or place.certain or is_file_address(address)):
-        detail = (
-            f"input{place} names a file on the engine's machine; upload it with POST /files and pass its uri"
-        )
-        raise Problem(422, "local_file_refused", detail, field=str(place))
+        detail = f"{field} names a file on the engine's machine; upload it with POST /files and pass its uri"
+        raise Problem(422, "local_file_refused", detail, field=field)
     if place.certain and address and scheme not in ("http", "https", "data"):
-        detail = f"input{place} must be a file's uri (http, https or data), not {address[:100]!r}"
-        raise Problem(422, "invalid_file", detail, field=str(place))
+        detail = f"{field} must be a file's uri (http, https or data), not {address[:100]!r}"
+        raise Problem(422, "invalid_file", detail, field=field)

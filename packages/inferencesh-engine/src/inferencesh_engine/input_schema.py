@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .domain.problems import Problem
+from .file_places import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,19 +31,24 @@ class InputSchema:
 
     def check(self, value: Any, name: str) -> None:
         """Raise Problem 422 naming each wrong field of the value, which is called `name`."""
-        if self._validator.is_valid(value):
+        try:
+            errors = self._errors(value)
+        except RecursionError:
+            raise Problem(422, f"invalid_{name}", f"{name} is nested too deeply", field=name) from None
+        if not errors:
             return
-        errors = sorted(
-            self._validator.iter_errors(value), key=lambda error: list(map(str, error.absolute_path))
-        )
         told = [_told(error, name) for error in errors[:_MAX_ERRORS]]
         raise Problem(422, f"invalid_{name}", "; ".join(one["message"] for one in told), errors=told)
 
+    def _errors(self, value: Any) -> list[ValidationError]:
+        if self._validator.is_valid(value):
+            return []
+        found = self._validator.iter_errors(value)
+        return sorted(found, key=lambda error: list(map(str, error.absolute_path)))
+
 
 def _told(error: ValidationError, name: str) -> dict[str, str]:
-    field = name + "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
-    )
+    field = name + path_text(error.absolute_path)
     return {"field": field, "message": f"{field}: {_reason(error)}"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Taken for the first start; measured ones replace it by halves.
+# No start is expected to take less, even where some did: an executor may have had a process ready for those.
 USUAL_START_SECONDS = 0.5
 
 _START_WEIGHT = 0.5
@@ -14,8 +14,8 @@ class Pace:
     """Moving averages of one app.
 
     Attributes:
-        start_seconds: From the start of a worker until it is set up.
-        call_seconds: From giving a call to a worker until the worker is free again; 0 while none has ended.
+        start_seconds: From the start of a worker until it is set up; at least `USUAL_START_SECONDS`.
+        call_seconds: From entering the app's code until the worker is free again; 0 while no call has ended.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,8 @@ class Pace:
 
     def started(self, seconds: float) -> None:
         """A worker was started and set up in this time."""
-        self.start_seconds += (seconds - self.start_seconds) * _START_WEIGHT
+        average = self.start_seconds + (seconds - self.start_seconds) * _START_WEIGHT
+        self.start_seconds = max(average, USUAL_START_SECONDS)
 
     def called(self, seconds: float) -> None:
         """A call took this time. The first few count alike, later ones push the oldest out."""

@@ -109,6 +109,10 @@ class Pool:
         if not self._stopped:
             self._obey(self._scheduler.set_up(worker.id, self._now()))
 
+    def worker_entered(self, worker: Worker) -> None:
+        """The app's code runs."""
+        self._scheduler.entered(worker.id, self._now())
+
     def worker_free(self, worker: Worker) -> None:
         """The worker can take a job."""
         if not self._stopped:

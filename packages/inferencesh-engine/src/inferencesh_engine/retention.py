@@ -15,45 +15,61 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .config import EngineConfig
+    from .files import Files
     from .ledger import Ledger
     from .store import Store
 
 _MAX_PAUSE_SECONDS = 15.0
+_MAX_EXPIRY_PAUSE_SECONDS = 600.0
 _log = logging.getLogger("inferencesh.engine")
 
 
 class Retention:
-    """Drops events of finished tasks, the oldest finished tasks, and old idempotency keys."""
+    """Drops events of finished tasks, the oldest finished tasks, old idempotency keys and unsent files."""
 
-    def __init__(self, config: EngineConfig, store: Store, ledger: Ledger) -> None:
+    def __init__(self, config: EngineConfig, store: Store, ledger: Ledger, files: Files) -> None:
         self._config = config
         self._store = store
         self._ledger = ledger
+        self._files = files
         self._seen = -1
+        self._next_expiry = 0.0
 
     async def run_for_ever(self) -> None:
-        """Look again and again; nothing is touched while no task ends."""
+        """Look again and again; while no task ends, only for what expires by itself."""
         pause = min(_MAX_PAUSE_SECONDS, max(0.05, self._config.event_retention_seconds / 4))
         while True:
             await asyncio.sleep(pause)
-            if self._seen == self._ledger.ended_count:
-                continue
-            seen = self._ledger.ended_count
             try:
-                await self.drop()
+                await self._look()
             except Exception:  # noqa: BLE001  # it is tried again
                 _log.exception("old rows were not dropped; the next look comes in %g s", pause)
-            else:
-                # Events outlive their task for a while, so a last look comes after the last task ended.
-                self._seen = seen if not await self._events_left() else -1
+
+    async def _look(self) -> None:
+        if time.monotonic() >= self._next_expiry:
+            await self._drop_expired()
+            pause = min(_MAX_EXPIRY_PAUSE_SECONDS, self._config.upload_url_seconds / 4)
+            self._next_expiry = time.monotonic() + pause
+        seen = self._ledger.ended_count
+        if self._seen != seen:
+            await self._drop_ended()
+            # Events outlive their task for a while, so a last look comes after the last task ended.
+            self._seen = seen if not await self._events_left() else -1
 
     async def drop(self) -> None:
         """Drop all that is due now."""
-        config, now = self._config, time.time()
-        ended_before = now - config.event_retention_seconds
+        await self._drop_ended()
+        await self._drop_expired()
+
+    async def _drop_ended(self) -> None:
+        ended_before = time.time() - self._config.event_retention_seconds
         await self._until_none(partial(retention.drop_old_events, ended_before=ended_before))
-        await self._until_none(partial(retention.drop_old_tasks, keep=config.max_finished_tasks))
-        await self._until_none(partial(keys.expire, before=now - config.idempotency_hours * 3600))
+        await self._until_none(partial(retention.drop_old_tasks, keep=self._config.max_finished_tasks))
+
+    async def _drop_expired(self) -> None:
+        since = time.time() - self._config.idempotency_hours * 3600
+        await self._until_none(partial(keys.expire, before=since))
+        await self._files.forget_unsent()
 
     async def _until_none(self, drop: Callable[[sqlite3.Connection], int]) -> None:
         while await self._store.writer.write(drop, durable=False):

@@ -95,7 +95,7 @@ class _State(Enum):
 
 @dataclass
 class _Worker:
-    """`since` is when it was given its ticket, was set up for it, or became idle, whichever came last."""
+    """`since` is when it was given its ticket, set up, entered, or became idle, whichever came last."""
 
     id: str
     app: str
@@ -147,6 +147,13 @@ class Scheduler:
         self._paces[worker.app].started(worker.load_seconds + now - worker.since)
         worker.is_set_up, worker.since = True, now
         return self._match(now)
+
+    def entered(self, worker_id: str, now: float) -> None:
+        """A worker has entered the app's code, so its call takes time from now on.
+
+        What went before says little about the app: with many short calls it is the engine's own work.
+        """
+        self._workers[worker_id].since = now
 
     def finished(self, worker_id: str, now: float) -> list[Command]:
         """A worker is done with its ticket and can take another."""

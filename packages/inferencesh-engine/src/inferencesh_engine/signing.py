@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+READ_PATH = "/blobs/"
 KEY_BYTES = 32
 NEVER = 0
 """The expiry of an address that does not expire."""
@@ -26,6 +28,21 @@ class Purpose(Enum):
 
     READ = "read"
     WRITE = "write"
+
+
+_RENEWAL = {
+    Purpose.READ: "GET /files/{id} gives a new one",
+    Purpose.WRITE: "announce the file again with POST /files",
+}
+
+
+@dataclass(frozen=True)
+class ReadAddress:
+    """What an address to read says; `expires` is Unix seconds, or NEVER."""
+
+    file_id: str
+    filename: str
+    expires: int
 
 
 class UrlSigner:
@@ -47,14 +64,18 @@ class UrlSigner:
                 403, "invalid_signature", "this address is not signed for what you are doing with it"
             )
         if expires != NEVER and expires < now:
-            detail = f"this address has expired; GET /files/{file_id} gives a new one to read the file"
-            raise Problem(403, "address_expired", detail)
+            raise Problem(403, "address_expired", f"this address has expired; {_RENEWAL[purpose]}")
 
     def readable_file(self, address: str) -> str | None:
         """The id of the file that an address was once signed to read, expired or not; None: not ours.
 
         The host does not matter: an engine that restarts may listen on another port.
         """
+        signed = self.read_address(address)
+        return signed.file_id if signed is not None else None
+
+    def read_address(self, address: str) -> ReadAddress | None:
+        """The same, with the other parts of the address."""
         try:
             parts = urlsplit(address)
         except ValueError:
@@ -64,7 +85,8 @@ class UrlSigner:
             return None
         file_id = unquote(segments[-2])
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        return file_id if self._signed_expiry(Purpose.READ, file_id, query) is not None else None
+        expires = self._signed_expiry(Purpose.READ, file_id, query)
+        return ReadAddress(file_id, unquote(segments[-1]), expires) if expires is not None else None
 
     def _signed_expiry(self, purpose: Purpose, file_id: str, query: Mapping[str, str]) -> int | None:
         text = query.get("exp", "")

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .domain.task import TaskStatus
-from .domain.views import SpecView, TaskEvent
 from .store import tasks as rows
 from .store.listing import Listing, unix_time
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .domain.listing import ListQuery, Page
+    from .fresh_addresses import FreshAddresses
     from .ledger import Ledger
     from .store import Store
 
@@ -61,7 +61,8 @@ _LISTING = Listing(
 class TaskList:
     """Pages of tasks."""
 
-    def __init__(self, store: Store, ledger: Ledger) -> None:
+    def __init__(self, store: Store, ledger: Ledger, shown: FreshAddresses) -> None:
+        self._shown = shown
         self._store = store
         self._ledger = ledger
         self._refreshed: dict[str, int] = {}
@@ -87,7 +88,7 @@ class TaskList:
         if live is not None:
             return live.committed.task
         known = self._store.history.get(task_id)
-        return TaskEvent(SpecView(known[0]), known[1]).task if known is not None else None
+        return self._shown.event(*known).task if known is not None else None
 
 
 def _id(row: tuple[Any, ...]) -> str:

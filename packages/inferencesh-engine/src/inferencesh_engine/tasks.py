@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .dispatch import Dispatch
     from .domain.listing import ListQuery, Page
     from .domain.task import TaskSpec, TaskState
+    from .fresh_addresses import FreshAddresses
     from .ledger import Ledger, LiveTask
     from .pool import Pool
     from .store import Store
@@ -45,6 +46,7 @@ class Tasks:
         acceptance: Acceptance,
         dispatch: Dispatch,
         pool: Pool,
+        shown: FreshAddresses,
     ) -> None:
         self._config = config
         self._store = store
@@ -53,7 +55,8 @@ class Tasks:
         self._dispatch = dispatch
         self._pool = pool
         self._accepting: set[tuple[str, str]] = set()
-        self._list = TaskList(store, ledger)
+        self._shown = shown
+        self._list = TaskList(store, ledger, shown)
 
     async def run(self, body: Mapping[str, Any], idempotency: Idempotency | None) -> RunOutcome:
         """Accept a task: on disk when this returns. A repeated key gives the first answer again."""
@@ -82,7 +85,7 @@ class Tasks:
         if known is None:
             detail = f"task {task_id}, which Idempotency-Key {idempotency.key!r} made, has been deleted since"
             raise Problem(410, "task_deleted", detail)
-        return RunOutcome(TaskEvent(SpecView(known[0]), received(known[0])), replayed=True)
+        return RunOutcome(self._shown.event(known[0], received(known[0])), replayed=True)
 
     async def _accept(self, body: Mapping[str, Any], idempotency: Idempotency | None) -> RunOutcome:
         self._refuse_when_full()
@@ -137,7 +140,7 @@ class Tasks:
         known = self._store.history.get(task_id)
         if known is None:
             raise not_found("task", task_id)
-        return TaskEvent(SpecView(known[0]), known[1])
+        return self._shown.event(*known)
 
     def status(self, task_id: str) -> dict[str, Any]:
         """The short form that pollers ask for."""
@@ -216,7 +219,7 @@ class Tasks:
                 states = await self._store.scan_history(partial(_states_after, spec=spec, base=state))
                 for state in states:
                     if state.seq > after:
-                        yield TaskEvent(view, state)
+                        yield TaskEvent(view, self._shown.state(state))
                 if not states and await follower.next() is None:
                     return
 

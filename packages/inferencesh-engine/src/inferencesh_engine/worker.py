@@ -53,6 +53,9 @@ class WorkerKeeper(Protocol):
     def worker_set_up(self, worker: Worker) -> None:
         """The app is set up, and the worker's job begins."""
 
+    def worker_entered(self, worker: Worker) -> None:
+        """The app's code runs: the input is checked, and its files are there."""
+
     def worker_free(self, worker: Worker) -> None:
         """The worker can take a job."""
 
@@ -242,6 +245,7 @@ class Worker:
 
     def _on_started(self, _message: Message) -> None:
         if self.job is not None:
+            self._keeper.worker_entered(self)
             self._observer.on_started(self.job.task_id, self.job.attempt, self.id)
 
     def _on_output(self, message: Message) -> None:

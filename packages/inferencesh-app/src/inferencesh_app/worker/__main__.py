@@ -1,4 +1,7 @@
-"""`python -m inferencesh_app.worker --app FOLDER --fd-in N --fd-out M`: one app over inherited pipes."""
+"""`python -m inferencesh_app.worker [--app FOLDER] --fd-in N --fd-out M`: one app over inherited pipes.
+
+Without an app it waits to be told which one.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,11 @@ def main() -> int:
     channel = Channel(options.fd_out)
     journal = Journal(channel)
     journal.capture()
+    folder = options.app or _assigned_app(options.fd_in)
+    if folder is None:
+        return protocol.EXIT_UNLOADED
     try:
-        loaded, app = _load(options.app, channel)
+        loaded, app = _load(folder, channel)
     except BaseException as error:  # noqa: BLE001 - an import may raise anything, sys.exit included
         return _load_failed(error, channel, journal)
     return _serve(loaded, app, channel, journal, options.fd_in)
@@ -35,14 +41,20 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m inferencesh_app.worker", description=__doc__)
-    parser.add_argument("--app", type=Path, required=True, help="the app's folder")
+    parser.add_argument("--app", type=Path, help="the app's folder; without it, `load` says which")
     parser.add_argument("--fd-in", type=int, required=True, help="messages of the engine")
     parser.add_argument("--fd-out", type=int, required=True, help="messages to the engine")
     options = parser.parse_args()
     del sys.argv[1:]  # they are not the app's
-    if sys.path[0] == os.getcwd():
+    if sys.path[0] in ("", os.getcwd()):
         del sys.path[0]  # nor is the folder this was started in, which `python -m` puts first
     return options
+
+
+def _assigned_app(fd: int) -> Path | None:
+    from .spare import assigned_app  # noqa: PLC0415 - only spare workers wait
+
+    return assigned_app(fd)
 
 
 def _load(folder: Path, channel: Channel) -> tuple[LoadedApp, BaseApp]:

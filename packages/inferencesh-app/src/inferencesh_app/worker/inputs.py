@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from inferencesh_core.file import File
 
 from .failures import CallFailed, field_errors, one_line
+from .protocol import INPUT_FOLDER_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +30,20 @@ async def prepared(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
         valid = adapter.validate_python(value)
     except ValidationError as error:
         raise CallFailed("invalid_input", f"{what} is invalid: {field_errors(error)}") from None
+    _refuse_local(valid, what)
     await _bring_files(valid, what)
     return valid
+
+
+def _refuse_local(value: Any, what: str) -> None:
+    """Let callers name no file of this machine, however they wrote it; the engine names its own by path."""
+    folder = os.environ.get(INPUT_FOLDER_VARIABLE)
+    if folder is None:
+        return
+    for place, file in files_in(value, given=True):
+        if file.is_resolved() and Path(folder).resolve() not in Path(file.path).resolve().parents:
+            reason = f"{place}: it names a file on the engine's machine; upload it and pass its uri"
+            raise CallFailed("invalid_input", f"{what} is invalid: {reason}")
 
 
 async def _bring_files(value: Any, what: str) -> None:
@@ -41,18 +57,23 @@ async def _bring_files(value: Any, what: str) -> None:
             raise CallFailed("invalid_input", f"{what} is invalid: {place}: {one_line(str(error))}")
 
 
-def files_in(value: Any, place: str = "") -> Iterator[tuple[str, File]]:
-    """Every `File` in models, mappings and sequences, with the place where it is (`pages.0.image`)."""
+def files_in(value: Any, place: str = "", *, given: bool = False) -> Iterator[tuple[str, File]]:
+    """Every `File` in models, mappings and sequences, with the place where it is (`pages.0.image`).
+
+    With `given`, those that are defaults of their field are left out.
+    """
     if isinstance(value, File):
         yield place, value
         return
-    for name, each in _members(value):
-        yield from files_in(each, f"{place}.{name}" if place else str(name))
+    for name, each in _members(value, given=given):
+        yield from files_in(each, f"{place}.{name}" if place else str(name), given=given)
 
 
-def _members(value: Any) -> Iterator[tuple[object, Any]]:
+def _members(value: Any, *, given: bool) -> Iterator[tuple[object, Any]]:
     if isinstance(value, BaseModel):
-        yield from value
+        yield from ((name, each) for name, each in value if not given or name in value.model_fields_set)
+    elif is_dataclass(value):
+        yield from ((field.name, getattr(value, field.name)) for field in fields(value))
     elif isinstance(value, Mapping):
         yield from value.items()
     elif isinstance(value, (list, tuple, set, frozenset)):

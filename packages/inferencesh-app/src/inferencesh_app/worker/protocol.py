@@ -1,7 +1,8 @@
 r"""What an engine and a worker say to each other: JSON objects in UTF-8, one per line, told apart by `type`.
 
-The engine sends `setup` once, then any number of `call` and `cancel`, and at the end `unload` (closing the
-pipe means the same). A worker answers
+A worker that was started without an app is first sent `load`, and nothing more until it answers. Then the
+engine sends `setup` once, any number of `call` and `cancel`, and at the end `unload` (closing the pipe means
+the same). A worker answers
 
     loaded | load_failed                 after import; load_failed is its last word (exit code 3)
     ready | setup_failed                 after setup; setup_failed is its last word (exit code 4)
@@ -31,6 +32,9 @@ FailureKind = Literal[
 LOG_RUN, LOG_SETUP, LOG_TASK = 1, 3, 4
 EXIT_UNLOADED, EXIT_LOAD_FAILED, EXIT_SETUP_FAILED, EXIT_ENGINE_GONE = 0, 3, 4, 5
 
+INPUT_FOLDER_VARIABLE = "INFERENCESH_INPUT_FOLDER"
+"""Environment variable with the one folder whose files input may name by path; without it, any file."""
+
 _TEXT: tuple[type, ...] = (str,)
 _TEXT_OR_NULL: tuple[type, ...] = (str, type(None))
 _OBJECT: tuple[type, ...] = (dict,)
@@ -38,6 +42,7 @@ _ANY: tuple[type, ...] = (object,)
 
 # Every message: its fields and what each may be. Further fields are left alone, so that either side may grow.
 FIELDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
+    "load": {"app": _TEXT, "environment": _OBJECT},
     "setup": {"setup": (dict, type(None)), "metadata": _OBJECT},
     "call": {"call": _TEXT, "function": _TEXT_OR_NULL, "input": _ANY, "metadata": _OBJECT},
     "cancel": {"call": _TEXT},
@@ -74,7 +79,7 @@ def decode(line: bytes) -> Message:
     """The message of one line, checked. `WorkerProtocolError` for anything else."""
     try:
         message = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WorkerProtocolError(f"not JSON ({error}): {line[:200]!r}") from None
     fields = FIELDS.get(str(message.get("type"))) if isinstance(message, dict) else None
     if fields is None:
@@ -85,6 +90,11 @@ def decode(line: bytes) -> Message:
                 f"{message['type']} message with a wrong or missing {name}: {line[:200]!r}"
             )
     return dict(message)
+
+
+def load(app: str, environment: Mapping[str, str]) -> Message:
+    """Load the app in this folder; these are all the environment variables it has."""
+    return {"type": "load", "app": app, "environment": environment}
 
 
 def setup(values: Mapping[str, Any] | None, metadata: Mapping[str, Any]) -> Message:

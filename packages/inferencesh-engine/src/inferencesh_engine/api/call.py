@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+# JSON can say half of a character in this way, which no database, file name or other program can.
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
@@ -131,9 +134,12 @@ def incomplete(error: Exception) -> Problem:
 
 def _parsed(body: bytes) -> Any:
     try:
-        return _decode(body.decode())
+        parsed = _decode(body.decode())
+        if _SURROGATE.search(body):
+            json.dumps(parsed, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Problem(400, "invalid_request", f"the body is not JSON in UTF-8: {error}") from error
+    return parsed
 
 
 def _problem_headers(problem: Problem) -> Mapping[str, str]:

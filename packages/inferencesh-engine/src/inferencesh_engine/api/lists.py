@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_PAGE_ITEMS = 20
+_MAX_PAGE = 10**9
 
 
 def list_query(body: Mapping[str, Any]) -> ListQuery:
     """The query a body asks for; unknown members are ignored, a known one of a wrong type is a 400."""
     page = _typed(body, "page", int, None)
+    if page is not None and not 0 <= page <= _MAX_PAGE:
+        raise Problem(400, "invalid_request", f"page must be a number from 1 on, not {page}")
     limit = _typed(body, "limit", int, None) or DEFAULT_PAGE_ITEMS
     return ListQuery(
         cursor=_typed(body, "cursor", str, ""),

@@ -9,6 +9,8 @@ from typing import Any
 from ..domain.listing import Filter, ListQuery, Page, Search
 from ..domain.problems import Problem
 
+_MAX_CURSOR_CHARS = 18
+
 Item = Mapping[str, Any]
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
@@ -52,7 +54,7 @@ def _start(query: ListQuery) -> int:
         return max(0, query.page - 1) * query.limit
     if not query.cursor:
         return 0
-    if not query.cursor.isdecimal():
+    if not (query.cursor.isdecimal() and len(query.cursor) <= _MAX_CURSOR_CHARS):
         raise Problem(400, "invalid_request", f"cursor {query.cursor!r} is not one this list has given")
     position = int(query.cursor)
     return max(0, position - query.limit) if query.backward else position

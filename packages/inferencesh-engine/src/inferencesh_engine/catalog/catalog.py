@@ -6,8 +6,11 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from inferencesh_app.worker.protocol import INPUT_FOLDER_VARIABLE
+from inferencesh_core.addresses import POLICY_VARIABLE, AddressPolicy
 from inferencesh_core.refs import Ref
 
+from ..blobs import BLOBS_FOLDER
 from ..domain.problems import EngineStartError, Problem
 from .app import DEFAULT_NAMESPACE
 from .entry import Entry
@@ -41,13 +44,20 @@ class Catalog:
     Args:
         config: Says where state is kept and where secrets come from.
         sources: Where apps come from; None means the configured folder alone.
+        base_url: Says where the engine listens; None while it does not.
 
     Raises:
         EngineStartError: There is no such folder, or two apps have one name.
     """
 
-    def __init__(self, config: EngineConfig, sources: Sequence[AppSource] | None = None) -> None:
+    def __init__(
+        self,
+        config: EngineConfig,
+        sources: Sequence[AppSource] | None = None,
+        base_url: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._config = config
+        self._base_url = base_url
         self._sources = [folder_source(config.apps_dir)] if sources is None else sources
         self._layers = Layers(config.state_path / "layers")
         self._entries: dict[Path, Entry] = {}
@@ -117,8 +127,20 @@ class Catalog:
         layer = await self._layers.prepare(app.folder, log)
         cache_dir = self._config.state_path / "cache"
         return worker_environment(
-            app.manifest, secrets=self._config.secrets, cache_dir=cache_dir, layer=layer
+            app.manifest,
+            secrets=self._config.secrets,
+            cache_dir=cache_dir,
+            layer=layer,
+            rules=self._input_rules(),
         )
+
+    def _input_rules(self) -> dict[str, str]:
+        policy = AddressPolicy(
+            allow_private=self._config.allow_private_addresses,
+            allowed_origins=frozenset(filter(None, [self._base_url()])),
+        )
+        blobs = self._config.state_path.absolute() / BLOBS_FOLDER
+        return {POLICY_VARIABLE: policy.to_json(), INPUT_FOLDER_VARIABLE: str(blobs)}
 
     def _scan(self) -> list[str]:
         """Look everywhere again; what it says are names that two apps have, of which the first is kept."""

@@ -22,6 +22,8 @@ _PASSED_ON = (
     *("LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HF_HOME"),
 )
 
+_OURS = {"PYTHONUNBUFFERED": "1"}
+
 
 def worker_environment(
     manifest: Manifest,
@@ -29,6 +31,7 @@ def worker_environment(
     secrets: Mapping[str, str],
     cache_dir: Path,
     layer: Path | None,
+    rules: Mapping[str, str],
     engine: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
     """The whole environment of an app's worker.
@@ -38,15 +41,20 @@ def worker_environment(
         secrets: Where their values come from.
         cache_dir: Where downloaded input files are kept.
         layer: The folder with the app's own requirements, first on its path; None without any.
+        rules: Variables that say which files and addresses input may name; no app can change them.
         engine: The engine's own environment, of which a few well-known variables are passed on.
     """
-    passed_on = _passed_on(engine)
-    ours = {"FILE_CACHE_DIR": str(cache_dir), "PYTHONUNBUFFERED": "1"}
-    environment = passed_on | dict(manifest.env) | granted(manifest, secrets) | ours
+    ours = {"FILE_CACHE_DIR": str(cache_dir), **_OURS}
+    environment = _passed_on(engine) | dict(manifest.env) | granted(manifest, secrets) | ours | dict(rules)
     if layer is not None:
         path = [str(layer), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     return environment
+
+
+def bare_environment(engine: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What every worker has, whatever its app."""
+    return _passed_on(engine) | _OURS
 
 
 def installer_environment(engine: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -56,4 +64,9 @@ def installer_environment(engine: Mapping[str, str] = os.environ) -> dict[str, s
 
 
 def _passed_on(engine: Mapping[str, str]) -> dict[str, str]:
-    return {name: engine[name] for name in _PASSED_ON if name in engine}
+    passed_on = {name: engine[name] for name in _PASSED_ON if name in engine}
+    if "PYTHONPATH" in passed_on:
+        # Relative to where the engine was started: workers have another working directory.
+        folders = passed_on["PYTHONPATH"].split(os.pathsep)
+        passed_on["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, filter(None, folders)))
+    return passed_on

@@ -105,7 +105,8 @@ def _installer() -> list[str]:
     if uv is not None:
         return [uv, "pip", "install", "--python", sys.executable]
     if find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+        # Isolated: the app's folder is the working directory, and may have a `types.py`.
+        return [sys.executable, "-I", "-m", "pip", "install", "--disable-pip-version-check"]
     raise LayerError("an app has requirements, and neither uv nor pip is there to install them; install one")
 
 

@@ -24,11 +24,13 @@ class Encoded:
 
     @classmethod
     def of(cls, value: Any) -> Encoded:
-        """The value and its text; raises ValueError for what JSON cannot say (NaN, objects)."""
+        """The value and its text; raises ValueError for NaN, objects and endless depth."""
         try:
             encoded = cls(_encode(value))
         except TypeError as error:
             raise ValueError(str(error)) from error
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
         encoded.__dict__["value"] = value
         return encoded
 

@@ -18,8 +18,6 @@ class Job:
         function: None means the app's default function.
         setup: The setup values as the caller gave them; part of the worker's identity.
         metadata: What the app sees as its metadata, besides what the worker knows itself.
-        worker_id: The worker this job is pinned to; None lets the scheduler choose.
-        exclusive: Whether the job needs a fresh worker of its own.
     """
 
     task_id: str
@@ -29,8 +27,6 @@ class Job:
     setup: Any = None
     input: Any = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    worker_id: str | None = None
-    exclusive: bool = False
 
 
 @dataclass(frozen=True)

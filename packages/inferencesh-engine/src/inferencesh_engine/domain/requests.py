@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any
 
 from .encoded import Encoded
 from .problems import Problem
 
-T = TypeVar("T")
+_FRACTION = re.compile(r"\.(\d+)", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ def parse_run(body: Mapping[str, Any]) -> RunRequest:
         app_id=app_id,
         version_id=version_id,
         input=_encoded(body, "input"),
-        setup=_encoded(body, "setup"),
+        setup=_object(body, "setup"),
         metadata=_encoded(body, "metadata"),
         function=_text(body, "function") or None,
         infra=_text(body, "infra") or "private",
@@ -83,6 +85,12 @@ def _encoded(body: Mapping[str, Any], name: str) -> Encoded:
         raise Problem(422, "invalid_request", f"{name} is not plain JSON: {error}", field=name) from error
 
 
+def _object(body: Mapping[str, Any], name: str) -> Encoded:
+    if not isinstance(body.get(name), (dict, NoneType)):
+        raise _wrong(name, "an object or null", body[name])
+    return _encoded(body, name)
+
+
 def _workers(body: Mapping[str, Any]) -> tuple[str, ...] | None:
     value = body.get("workers")
     if value is None:
@@ -97,7 +105,12 @@ def _time(body: Mapping[str, Any], name: str) -> float | None:
     if not value:
         return None
     try:
-        at = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    except ValueError:
+        at = datetime.fromisoformat(_FRACTION.sub(_microseconds, value.replace("Z", "+00:00")))
+        return (at if at.tzinfo else at.replace(tzinfo=timezone.utc)).astimezone(timezone.utc).timestamp()
+    except (ValueError, OverflowError):
         raise _wrong(name, "an RFC 3339 time like 2026-03-01T09:00:00Z", value) from None
-    return (at if at.tzinfo else at.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def _microseconds(fraction: re.Match[str]) -> str:
+    """Six digits: Python 3.10 takes no other number of them but three."""
+    return f".{fraction[1]:0<6.6}"

@@ -88,6 +88,12 @@ class WorkerHandle(Protocol):
 class Executor(Protocol):
     """A way to place workers."""
 
+    async def open(self) -> None:
+        """Get ready; called once, before all else the engine does when it starts."""
+
+    async def close(self) -> None:
+        """Let go of what is kept for workers to come. All that were started have ended."""
+
     async def start(self, spec: WorkerSpec, listener: WorkerListener) -> WorkerHandle:
         """Start a worker. Raises OSError when that is impossible; the listener then hears nothing.
 

@@ -17,47 +17,89 @@ from .allowance import Allowance
 from .lines import LineBuffer, LineTooLongError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from inferencesh_app.worker.protocol import Message
 
     from . import WorkerListener, WorkerSpec
+    from .spare import Spare
 
-WORKER_PROGRAM = (sys.executable, "-m", "inferencesh_app.worker")
+# `-m` would look for the standard library in the working directory first, where an app may have a `types.py`.
+_BOOT = "import sys; sys.path[:1] = []; from inferencesh_app.worker.__main__ import main; sys.exit(main())"
+WORKER_PROGRAM = (sys.executable, "-c", _BOOT)
 
 # A program that took the worker's output pipes into a session of its own must not delay the news of its end.
 _DRAIN_SECONDS = 0.5
 # What a worker may print; beyond that it is made to wait, so that a flood does not starve the engine.
 _TEXT_BYTES_PER_SECOND = 8 * 1024 * 1024
+# Nothing is said before: this only keeps the words of a dying child short.
+_MAX_BYTES_BEFORE_ADOPTION = 64 * 1024
 
 
 class SubprocessExecutor:
-    """Starts workers on this machine."""
+    """Starts workers on this machine.
+
+    Args:
+        spare: A process kept ready for apps that any process will do for; None keeps none.
+    """
+
+    def __init__(self, spare: Spare | None = None) -> None:
+        self._spare = spare
+
+    async def open(self) -> None:
+        """Start the spare process."""
+        if self._spare is not None:
+            await self._spare.open()
+
+    async def close(self) -> None:
+        """End the spare process."""
+        if self._spare is not None:
+            await self._spare.close()
 
     async def start(self, spec: WorkerSpec, listener: WorkerListener) -> SubprocessWorker:
         """Start one; raises OSError when the machine cannot."""
-        loop = asyncio.get_running_loop()
-        with ExitStack() as childs_ends, ExitStack() as on_failure:
-            fd_in, to_worker = _pipe_to_child(childs_ends, on_failure)
-            fd_out, from_worker = _pipe_from_child(childs_ends, on_failure)
-            worker = SubprocessWorker(listener, spec.max_message_bytes)
-            outgoing, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, to_worker)
-            on_failure.callback(outgoing.close)
-            incoming, _ = await loop.connect_read_pipe(lambda: _Incoming(worker), from_worker)
-            on_failure.callback(incoming.close)
-            worker.attach(outgoing, incoming)
-            on_failure.callback(worker.disown)
-            await loop.subprocess_exec(
-                lambda: worker,
-                *(spec.program or WORKER_PROGRAM),
-                *("--app", str(spec.folder), "--fd-in", str(fd_in), "--fd-out", str(fd_out)),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(fd_in, fd_out),
-                cwd=spec.folder,
-                env=dict(spec.environment),
-                start_new_session=True,
-            )
-            on_failure.pop_all()
-        loop.call_soon(incoming.resume_reading)
+        worker = self._spare.claim(spec) if self._spare is not None else None
+        if worker is None:
+            command = (*(spec.program or WORKER_PROGRAM), "--app", str(spec.folder))
+            worker = await spawn(command, listener, folder=spec.folder, environment=spec.environment)
+        worker.adopt(listener, spec.max_message_bytes)
         return worker
+
+
+async def spawn(
+    command: tuple[str, ...], listener: WorkerListener, *, folder: Path, environment: Mapping[str, str]
+) -> SubprocessWorker:
+    """A new child, which says nothing before it is adopted; raises OSError when the machine cannot start it.
+
+    Args:
+        command: The program, to which `--fd-in N --fd-out M` is added.
+        listener: Hears what it prints, and of its end.
+        folder: Its working directory.
+        environment: All the environment variables it has.
+    """
+    loop = asyncio.get_running_loop()
+    with ExitStack() as childs_ends, ExitStack() as on_failure:
+        fd_in, to_worker = _pipe_to_child(childs_ends, on_failure)
+        fd_out, from_worker = _pipe_from_child(childs_ends, on_failure)
+        worker = SubprocessWorker(listener)
+        outgoing, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, to_worker)
+        on_failure.callback(outgoing.close)
+        incoming, _ = await loop.connect_read_pipe(lambda: _Incoming(worker), from_worker)
+        on_failure.callback(incoming.close)
+        worker.attach(outgoing, incoming)
+        on_failure.callback(worker.disown)
+        await loop.subprocess_exec(
+            lambda: worker,
+            *(*command, "--fd-in", str(fd_in), "--fd-out", str(fd_out)),
+            stdin=asyncio.subprocess.DEVNULL,
+            pass_fds=(fd_in, fd_out),
+            cwd=folder,
+            env=dict(environment),
+            start_new_session=True,
+        )
+        on_failure.pop_all()
+    return worker
 
 
 def _pipe_to_child(childs_ends: ExitStack, on_failure: ExitStack) -> tuple[int, IO[bytes]]:
@@ -79,11 +121,11 @@ class SubprocessWorker(asyncio.SubprocessProtocol):
     _outgoing: asyncio.WriteTransport
     _incoming: asyncio.ReadTransport
 
-    def __init__(self, listener: WorkerListener, max_message_bytes: int) -> None:
+    def __init__(self, listener: WorkerListener) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._disowned = False
-        self._lines = LineBuffer(max_message_bytes)
+        self._lines = LineBuffer(_MAX_BYTES_BEFORE_ADOPTION)
         self._decoders = {fd: codecs.getincrementaldecoder("utf-8")("replace") for fd in (1, 2)}
         self._text_bytes = Allowance(_TEXT_BYTES_PER_SECOND)
         self._killed_because: str | None = None
@@ -110,9 +152,15 @@ class SubprocessWorker(asyncio.SubprocessProtocol):
             _kill_group(self._process.get_pid())
 
     def attach(self, outgoing: asyncio.WriteTransport, incoming: asyncio.ReadTransport) -> None:
-        """Take over the two message pipes. The caller must have the handle before messages come."""
+        """Take over the two message pipes; what comes stays there until somebody adopts the worker."""
         self._outgoing, self._incoming = outgoing, incoming
         incoming.pause_reading()
+
+    def adopt(self, listener: WorkerListener, max_message_bytes: int) -> None:
+        """Let the listener hear the worker, as soon as the caller has the handle."""
+        self._listener = listener
+        self._lines = LineBuffer(max_message_bytes)
+        self._loop.call_soon(self._incoming.resume_reading)
 
     def disown(self) -> None:
         """It did not start: nobody hears of it."""

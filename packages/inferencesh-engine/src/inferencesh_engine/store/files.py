@@ -10,6 +10,7 @@ from .listing import Listing, unix_time
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from ..domain.listing import ListQuery, Page
     from .writer import Writer
@@ -52,6 +53,16 @@ class FileTable:
     async def delete(self, file_id: str) -> None:
         """Forget the record, if there is one."""
         await self._writer.write(lambda db: db.execute("DELETE FROM files WHERE id = ?", (file_id,)).rowcount)
+
+    async def delete_pending(self, announced_before: float) -> Sequence[str]:
+        """Forget files announced before this time (Unix seconds) and not uploaded; gives their ids."""
+        rows = self._reads.execute(
+            "SELECT id FROM files WHERE state = 'pending' AND created_at < ?", (announced_before,)
+        ).fetchall()
+        if rows:
+            statement = "DELETE FROM files WHERE id = ? AND state = 'pending'"
+            await self._writer.write(lambda db: db.executemany(statement, rows).rowcount, durable=False)
+        return [row[0] for row in rows]
 
     async def list(self, query: ListQuery) -> Page:
         """A page of records, newest first unless the query says otherwise."""

@@ -109,12 +109,15 @@ class ExecutorSuite:
                 max_message_bytes=MAX_MESSAGE_BYTES,
                 program=PROGRAM,
             )
-            handle = await self.make_executor().start(spec, heard)
+            executor = self.make_executor()
+            await executor.open()
+            handle = await executor.start(spec, heard)
             try:
                 yield Conversation(handle, heard)
             finally:
                 handle.kill()
                 await within(heard.gone.wait())
+                await executor.close()
         assert len(heard.exits) == 1, "the exit was told more than once"
 
     def test_messages_go_both_ways_in_order(self) -> None:
