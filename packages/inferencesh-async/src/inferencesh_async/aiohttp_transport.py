@@ -114,7 +114,6 @@ class AiohttpTransport:
         self, session: aiohttp.ClientSession, request: Request, slot: Slot, limits: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
         origin = origin_of(request.url)
-        # A route that is not known yet may read files; the loop does not wait for them.
         route = self._routes.get(origin) or await self._new_route(origin)
         headers: Any = request.headers
         body: Any = request.body
@@ -134,6 +133,9 @@ class AiohttpTransport:
         )
 
     async def _new_route(self, origin: str) -> _Route:
+        if origin.startswith("http:"):
+            return self._routes.setdefault(origin, _Route.to(origin, self._config))
+        # Authorities are read from files, and once: connections are shared only by those of one TLS context.
         async with self._finding_routes:
             if origin not in self._routes:
                 self._routes[origin] = await asyncio.to_thread(_Route.to, origin, self._config)
