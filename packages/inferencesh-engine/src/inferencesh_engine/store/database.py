@@ -87,6 +87,8 @@ def _allocate_wal(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE wal_room")
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+    # The pages that filled the log are of no use in the cache.
+    connection.execute("PRAGMA shrink_memory")
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
