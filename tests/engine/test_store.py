@@ -166,7 +166,7 @@ def test_one_follower_that_fails_keeps_no_other_from_hearing(tmp_path, caplog):
 
 def test_a_lock_file_that_is_no_database_is_named(tmp_path):
     (tmp_path / "engine.lock").write_bytes(b"no database" * 100)
-    with pytest.raises(EngineStartError, match="engine.lock cannot be locked"):
+    with pytest.raises(EngineStartError, match=r"engine\.lock cannot be locked"):
         asyncio.run(_opened(tmp_path))
 
 
