@@ -15,7 +15,7 @@ HOME = Path(os.environ.get("INFERENCESH_BENCH_HOME") or Path.home() / ".cache" /
 PACKAGES = Path(__file__).parent.parent / "packages"
 
 # Ours and the published client stand on the same HTTP libraries, so that only the clients differ.
-SHARED = ["requests==2.32.5", "urllib3==2.5.0", "certifi==2025.8.3"]
+SHARED = ["aiohttp==3.14.5", "requests==2.32.5", "urllib3==2.5.0", "certifi==2025.8.3"]
 PEERS = {
     "published": ["inferencesh[async]==0.7.8", *SHARED],
     "litserve": ["litserve==0.2.19"],

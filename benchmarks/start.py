@@ -16,14 +16,15 @@ def run(options: Options) -> str:
 
 def _whole(wire: str, options: Options) -> Row:
     with serving("stub.py", wire) as server:
-        contenders = {name: partial(_timed, name, server.url) for name in ("ours", "published")}
+        contenders = {name: partial(timed, name, "start.py", server.url) for name in ("ours", "published")}
         samples = interleave(contenders, options)
     return Row(f"whole program, {wire}", "ms", "wall", samples, 1e3, "published", Promise(0.5, 0.35))
 
 
-def _timed(environment: str, url: str) -> Sample:
+def timed(environment: str, script: str, url: str) -> Sample:
+    """Run a program, and time all of it."""
     start = time.perf_counter()
-    sample = program(environment, "start.py", url, trust())
+    sample = program(environment, script, url, trust())
     return {**sample, "wall": time.perf_counter() - start}
 
 

@@ -20,19 +20,19 @@ WITH_ORJSON = Promise(3, at_most=False)
 FLAT_MIB = Promise(2)
 
 
-def run(options: Options) -> str:
+def run(options: Options, script: str = "stream.py", title: str = "Streams") -> str:
     rows = []
     for wire in SCHEMES:
         with serving("stub.py", wire) as server:
             for framing in FRAMINGS:
-                rows += _rows(server.url, framing, f"{framing}, {wire}", options)
-            rows.append(_memory(server.url, wire, options))
-    return table("Streams", rows)
+                rows += _rows(script, server.url, framing, f"{framing}, {wire}", options)
+            rows.append(_memory(script, server.url, wire, options))
+    return table(title, rows)
 
 
-def _rows(url: str, framing: str, where: str, options: Options) -> list[Row]:
+def _rows(script: str, url: str, framing: str, where: str, options: Options) -> list[Row]:
     def row(case: str, ours: str, kind: str, events: int, promise: Promise) -> Row:
-        samples = _race(url, f"{kind}-{events}-{framing}", ours, options)
+        samples = _race(script, url, f"{kind}-{events}-{framing}", ours, options)
         return Row(f"{case}, {where}", "events/s", "rate", samples, 1, "published", promise)
 
     rows = [
@@ -43,19 +43,19 @@ def _rows(url: str, framing: str, where: str, options: Options) -> list[Row]:
     return [*rows, row("small events, orjson", "ours+orjson", kind, options.size(full, quick), WITH_ORJSON)]
 
 
-def _race(url: str, recording: str, ours: str, options: Options) -> Samples:
+def _race(script: str, url: str, recording: str, ours: str, options: Options) -> Samples:
     job = {"url": url, "stream": recording, "bundle": str(bundle())}
     contenders = {
-        "ours": partial(program, ours, "stream.py", job, trust()),
-        "published": partial(program, "published", "stream.py", job, trust()),
+        "ours": partial(program, ours, script, job, trust()),
+        "published": partial(program, "published", script, job, trust()),
         "urllib3 + json": partial(program, "published", "stream_floor.py", job, trust()),
     }
     return interleave(contenders, options)
 
 
-def _memory(url: str, wire: str, options: Options) -> Row:
+def _memory(script: str, url: str, wire: str, options: Options) -> Row:
     job = {"url": url, "stream": "small-50000-proxied"}
-    contenders = {name: partial(program, name, "stream.py", job, trust()) for name in ("ours", "published")}
+    contenders = {name: partial(program, name, script, job, trust()) for name in ("ours", "published")}
     samples = interleave(contenders, options)
     return Row(
         f"growth from update 5,000 to 50,000, {wire}", "MiB", "growth", samples, 2**-20, promise=FLAT_MIB

@@ -20,32 +20,36 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 
 
-def run(options: Options) -> str:
+HELD_MS = Promise(20, 10)
+
+
+def run(options: Options, script: str = "upload.py", title: str = "Upload") -> str:
     size = options.size(2048, 256) * MIB
     with _file(size) as file:
-        rows = [row for wire in SCHEMES for row in _rows(wire, file, size, options)]
-    return table(f"Upload of {size // MIB} MiB", rows)
+        rows = [row for wire in SCHEMES for row in _rows(script, wire, file, size, options)]
+    return table(f"{title} of {size // MIB} MiB", rows)
 
 
-def _rows(wire: str, file: Path, size: int, options: Options) -> list[Row]:
+def _rows(script: str, wire: str, file: Path, size: int, options: Options) -> list[Row]:
     contenders = {
-        "ours": partial(_upload, "ours", wire, file, size),
-        "published": partial(_upload, "published", wire, file, size),
+        "ours": partial(_upload, "ours", script, wire, file, size),
+        "published": partial(_upload, "published", script, wire, file, size),
         "curl -T": partial(_curl, wire, file, size),
     }
     samples = interleave(contenders, options)
+    # Only the programs that have a loop to hold say for how long they held it.
+    held = [Row(f"loop held, {wire}", "ms", "held", samples, 1e3, promise=HELD_MS)]
     return [
+        *(held if any("held" in sample for sample in samples["ours"]) else []),
         Row(wire, "MiB/s", "rate", samples, 1 / MIB, "curl -T", Promise(0.85, 0.95, at_most=False)),
         Row(f"memory growth, {wire}", "MiB", "growth", samples, 1 / MIB, promise=Promise(32)),
         Row(f"CPU of the server, {wire}", "%", "busy", samples, 100),
     ]
 
 
-def _upload(environment: str, wire: str, file: Path, size: int) -> Sample:
+def _upload(environment: str, script: str, wire: str, file: Path, size: int) -> Sample:
     with serving("sink.py", wire) as sink:
-        sample = program(
-            environment, "upload.py", {"url": sink.url, "file": str(file), "bytes": size}, trust()
-        )
+        sample = program(environment, script, {"url": sink.url, "file": str(file), "bytes": size}, trust())
     return sample if "error" in sample else {**sample, **sink.counts}
 
 

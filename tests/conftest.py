@@ -11,6 +11,16 @@ import pytest
 _SECONDS_TO_END = 10
 
 
+def pytest_xdist_auto_num_workers():
+    """One more than there are processors: the longest test does nothing but wait."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the tests that take longest, so that none of them is what the others end up waiting for."""
+    items.sort(key=lambda item: "three_minutes" not in item.name)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _settings_of_the_developer_stay_out():
     for name in [name for name in os.environ if name.startswith("INFERENCE")]:

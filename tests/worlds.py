@@ -6,7 +6,9 @@ The fixture `either_world` stands in the place of a module's ``World``: each tes
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import contextmanager
 
+from inferencesh_async import async_inference
 from inferencesh_async.testing import AsyncWorld, JumpingLoop
 from inferencesh_core.flow.effects import Outcome
 from inferencesh_core.task_streams import AsyncTaskStream
@@ -44,6 +46,9 @@ class Held:
     def __init__(self, inner, run):
         self._inner = inner
         self._run = run
+
+    def __repr__(self):
+        return repr(self._inner)
 
     def __getattr__(self, name):
         value = getattr(self._inner, name)
@@ -83,6 +88,20 @@ class Held:
 
     def close(self):
         self._run(self._inner.aclose() if hasattr(self._inner, "tasks") else self._inner.close())
+
+
+@contextmanager
+def held_client(*args, **options):
+    """Give an asynchronous client on real sockets and a real loop, called as a synchronous one."""
+    loop = asyncio.new_event_loop()
+    client = async_inference(*args, **options)
+    try:
+        yield Held(client, loop.run_until_complete)
+    finally:
+        loop.run_until_complete(client.aclose())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
 
 async def _awaited(stream):

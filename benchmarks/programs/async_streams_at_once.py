@@ -1,4 +1,4 @@
-"""Many streamed tasks at once: failures, and resident memory for each while all are open."""
+"""Many streamed tasks at once: failures, and memory for each of them, beyond what it received."""
 
 import asyncio
 import json
@@ -15,20 +15,20 @@ def resident_bytes():
 
 async def follow(client, number, opened):
     stream = await client.tasks.run({"app": "acme/wait", "input": {"number": number}}, stream=True)
-    async for _ in stream:
-        opened.release()
-    return (stream.result or {}).get("output") == {"response": "done"}
+    update = {}
+    async for update in stream:
+        opened.put_nowait(len(json.dumps(update)))
+    return update.get("output") == {"response": "done"}
 
 
 async def main(job):
     client = async_inference(api_key="key", base_url=job["url"])
     await client.tasks.get("t1")
-    opened = asyncio.Semaphore(0)
+    opened = asyncio.Queue()
     before = resident_bytes()
     followers = [asyncio.create_task(follow(client, number, opened)) for number in range(job["tasks"])]
-    for _ in followers:
-        await opened.acquire()
-    growth = resident_bytes() - before
+    received = [await opened.get() for _ in followers]
+    growth = resident_bytes() - before - sum(received)
     await client.tasks.get("release")
     results = await asyncio.gather(*followers, return_exceptions=True)
     if hasattr(client, "aclose"):

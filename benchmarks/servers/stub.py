@@ -5,7 +5,8 @@ prints what it counted.
 
     GET  /tasks/ID           the task: running while ID names a stream below, finished otherwise
     GET  /tasks/ID/stream    NDJSON, recorded and sent at full speed; ID is kind-count-framing
-    POST /apps/run           a task that takes 50 ms
+    POST /apps/run           a task that takes 50 ms; of the app acme/wait, one that runs until it is let go
+    GET  /tasks/release      lets them go
 """
 
 from __future__ import annotations
@@ -139,6 +140,7 @@ class Service:
     def __init__(self) -> None:
         self.recordings: dict[str, list[bytes]] = {}
         self.due: dict[str, float] = {}
+        self.released = asyncio.Event()
         self.counts = {"open": 0, "peak": 0, "accepted": 0, "requests": 0}
 
     def is_stream(self, task_id: str) -> bool:
@@ -149,8 +151,9 @@ class Service:
             self.recordings[task_id] = recording(task_id)
         return self.recordings[task_id]
 
-    def create(self) -> dict[str, object]:
-        task_id = f"many{len(self.due):022d}"
+    def create(self, app: bytes) -> dict[str, object]:
+        kind = "wait" if b'"acme/wait"' in app else "many"
+        task_id = f"{kind}{len(self.due):022d}"
         self.due[task_id] = asyncio.get_running_loop().time() + TASK_SECONDS
         return task(task_id, 1, None)
 
@@ -198,16 +201,20 @@ class Connection(asyncio.Protocol):
             if len(self.received) < whole:
                 return
             method, path, _ = self.received[:end].split(b" ", 2)
+            body = self.received[end + 4 : whole]
             self.received = self.received[whole:]
             self.service.counts["requests"] += 1
-            self.answer(method.decode(), path.partition(b"?")[0].decode())
+            self.answer(method.decode(), path.partition(b"?")[0].decode(), body)
 
-    def answer(self, method: str, path: str) -> None:
+    def answer(self, method: str, path: str, body: bytes) -> None:
         route = path.strip("/").split("/")
         if method == "POST" and route == ["apps", "run"]:
-            self.transport.write(response(self.service.create()))
+            self.transport.write(response(self.service.create(body)))
         elif route[0] == "tasks" and route[2:] == ["stream"]:
             self.stream(route[1])
+        elif route == ["tasks", "release"]:
+            self.service.released.set()
+            self.transport.write(response(finished("release")))
         elif route[0] == "tasks" and len(route) == 2:
             self.transport.write(response(self.service.state(route[1])))
         else:
@@ -217,6 +224,9 @@ class Connection(asyncio.Protocol):
         if self.service.is_stream(task_id):
             self.outgoing = iter([STREAM_HEAD, *self.service.record(task_id)])
             self.pump()
+        elif task_id.startswith("wait"):
+            self.transport.write(STREAM_HEAD + chunk(line(task(task_id, 7, None))))
+            self.waiting = asyncio.create_task(self.finish_when_released(task_id))
         elif (remaining := self.service.remaining(task_id)) > 0:
             self.transport.write(STREAM_HEAD + chunk(line(task(task_id, 7, None))))
             asyncio.get_running_loop().call_later(remaining, self.finish, task_id, b"")
@@ -225,6 +235,10 @@ class Connection(asyncio.Protocol):
 
     def finish(self, task_id: str, head: bytes) -> None:
         self.transport.write(head + chunk(line(finished(task_id))) + LAST_CHUNK)
+
+    async def finish_when_released(self, task_id: str) -> None:
+        await self.service.released.wait()
+        self.finish(task_id, b"")
 
     def pump(self) -> None:
         while not self.paused and (block := next(self.outgoing, None)):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -163,3 +164,38 @@ def test_the_token_does_not_go_to_a_stranger_on_the_port_of_an_engine_that_died(
         server.server_close()
     assert seen
     assert all("Authorization" not in headers for headers in seen)
+
+
+RUNNING_PROGRAM = """
+import sys
+from inferencesh_core import inference
+client = inference(base_url="local:" + sys.argv[1])
+client.tasks.run({"app": "test/unloading", "input": {}})
+"""
+
+UNLOADING = """
+import os
+from inferencesh_app import BaseApp, BaseAppInput, BaseAppOutput
+class AppInput(BaseAppInput):
+    pass
+class AppOutput(BaseAppOutput):
+    pass
+class App(BaseApp):
+    async def run(self, input_data: AppInput) -> AppOutput:
+        return AppOutput()
+    async def unload(self):
+        os.close(os.open("unloaded", os.O_CREAT))
+"""
+
+
+def test_apps_are_unloaded_though_the_program_forgets_to_close(folder):
+    app = folder / "unloading"
+    app.mkdir()
+    (app / "inf.yml").write_text("name: unloading\nnamespace: test\n")
+    (app / "inference.py").write_text(UNLOADING)
+    command = [sys.executable, "-c", RUNNING_PROGRAM, str(folder)]
+    subprocess.run(command, timeout=60, check=True)
+    end = time.monotonic() + 5
+    while not (app / "unloaded").exists():
+        assert time.monotonic() < end, "the app was not unloaded"
+        time.sleep(0.02)

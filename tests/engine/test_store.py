@@ -123,6 +123,57 @@ def test_a_write_that_fails_fails_alone(tmp_path):
     assert answers == list(range(10))
 
 
+def test_while_another_process_holds_the_database_callers_are_put_off_and_results_wait(tmp_path):
+    async def inside():
+        store = Store(tmp_path, max_log_chars=100)
+        other = sqlite3.connect(tmp_path / "engine.db", isolation_level=None)
+        try:
+            other.execute("BEGIN IMMEDIATE")
+            result = asyncio.create_task(store.writer.write(lambda _db: "kept", refusable=False))
+            refused = await asyncio.gather(store.writer.write(lambda _db: None), return_exceptions=True)
+            waits = not result.done()
+            other.execute("COMMIT")
+            return refused[0], waits, await result
+        finally:
+            other.close()
+            await store.close()
+
+    problem, waits, result = asyncio.run(inside())
+    assert (problem.status, problem.code) == (503, "storage_locked")
+    assert waits
+    assert result == "kept"
+
+
+def test_one_follower_that_fails_keeps_no_other_from_hearing(tmp_path, caplog):
+    async def inside():
+        store = Store(tmp_path, max_log_chars=100)
+        heard = []
+
+        def fail(_result, _error):
+            raise LookupError("gone")
+
+        try:
+            store.writer.submit(Write(lambda _db: 1, fail))
+            store.writer.submit(Write(lambda _db: 2, lambda result, _error: heard.append(result)))
+            await store.writer.write(lambda _db: None)
+        finally:
+            await store.close()
+        return heard
+
+    assert asyncio.run(inside()) == [2]
+    assert "LookupError: gone" in caplog.text
+
+
+def test_a_lock_file_that_is_no_database_is_named(tmp_path):
+    (tmp_path / "engine.lock").write_bytes(b"no database" * 100)
+    with pytest.raises(EngineStartError, match=r"engine\.lock cannot be locked"):
+        asyncio.run(_opened(tmp_path))
+
+
+async def _opened(folder):
+    await Store(folder, max_log_chars=100).close()
+
+
 def test_deferred_writes_keep_their_place_before_later_ones(tmp_path):
     async def inside():
         store = Store(tmp_path, max_log_chars=100)

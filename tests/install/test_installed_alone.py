@@ -66,6 +66,34 @@ def test_core_alone_runs_a_task_and_uploads_a_file(environment_with, at_the_engi
     assert core.run(upload, **at_the_engine) == "5"
 
 
+def test_async_brings_aiohttp_and_core(environment_with):
+    found = environment_with("inferencesh-async").distributions()["inferencesh-async"]
+    assert set(found) - {"async-timeout"} == {"aiohttp", "inferencesh-core"}
+
+
+def test_async_alone_runs_a_task(environment_with, at_the_engine):
+    code = """
+import asyncio
+from inferencesh_async import async_inference
+async def main():
+    async with async_inference() as client:
+        task = await client.tasks.run({"app": "test/echo", "input": {"text": "hello"}})
+        print(task["output"]["text"])
+asyncio.run(main())
+"""
+    assert environment_with("inferencesh-async").run(code, **at_the_engine) == "hello"
+
+
+def test_without_aiohttp_the_asynchronous_client_names_it(environment_with):
+    bare = environment_with("inferencesh-core", "inferencesh-async", "pluggy", no_dependencies=True)
+    code = """
+from inferencesh_async import async_inference
+try: async_inference("key")
+except Exception as error: print(type(error).__name__, error)
+"""
+    assert bare.run(code).endswith("pip install aiohttp")
+
+
 def test_app_alone_reads_a_manifest_and_serves_an_app(environment_with, apps):
     app = environment_with("inferencesh-app")
     assert set(app.distributions()["inferencesh-app"]) == {"inferencesh-core", "pydantic", "pyyaml"}
@@ -148,6 +176,6 @@ def test_core_names_the_package_that_is_missing(environment_with, expression, pa
 
 def test_the_meta_package_names_the_package_that_is_missing(environment_with):
     bare = environment_with("inferencesh", "inferencesh-core", no_dependencies=True)
-    code = "try: from inferencesh import BaseApp\nexcept ImportError as error: print(error)"
-    expected = "inferencesh.BaseApp comes with the package inferencesh-app: pip install inferencesh-app"
-    assert bare.run(code) == expected
+    for name, package in [("BaseApp", "inferencesh-app"), ("async_inference", "inferencesh-async")]:
+        code = f"try: from inferencesh import {name}\nexcept ImportError as error: print(error)"
+        assert bare.run(code) == f"inferencesh.{name} comes with the package {package}: pip install {package}"

@@ -259,8 +259,8 @@ def test_cancelling_who_asked_for_it_cancels_the_task_too():
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
-            assert gate.left.is_set() or await asyncio.to_thread(gate.left.wait, PATIENCE)
-            assert gate.cancelled.is_set()
+            assert await asyncio.to_thread(gate.left.wait, PATIENCE)
+            assert await asyncio.to_thread(gate.cancelled.wait, PATIENCE)
 
     gate = Gate()
     with Loopback(gate) as server:

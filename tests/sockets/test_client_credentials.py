@@ -12,6 +12,9 @@ from inferencesh_core import inference
 from inferencesh_core.errors import APIError, InferenceError
 from inferencesh_core.secret import Secret
 from inferencesh_core.testing.loopback import Loopback
+from worlds import held_client
+
+CLIENTS = [inference, held_client]
 
 
 @pytest.fixture
@@ -81,9 +84,10 @@ def world():
         yield api, storage, stranger
 
 
-def test_the_key_goes_to_the_api_and_to_nobody_else(world, key):
+@pytest.mark.parametrize("client_of", CLIENTS)
+def test_the_key_goes_to_the_api_and_to_nobody_else(world, key, client_of):
     api, storage, stranger = world
-    with inference(key, api.url, backoff_base=0.001) as client:
+    with client_of(key, api.url, backoff_base=0.001) as client:
         exercise(client)
     assert {exchange.headers["authorization"] for exchange in api.seen} == {f"Bearer {key}"}
     assert storage.seen
@@ -91,7 +95,8 @@ def test_the_key_goes_to_the_api_and_to_nobody_else(world, key):
     assert stranger.seen == []
 
 
-def test_the_key_is_in_no_log_text_traceback_or_pickle(world, key):
+@pytest.mark.parametrize("client_of", CLIENTS)
+def test_the_key_is_in_no_log_text_traceback_or_pickle(world, key, client_of):
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     root = logging.getLogger()
@@ -99,7 +104,7 @@ def test_the_key_is_in_no_log_text_traceback_or_pickle(world, key):
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
     try:
-        with inference(key, world[0].url, backoff_base=0.001) as client:
+        with client_of(key, world[0].url, backoff_base=0.001) as client:
             raised = exercise(client)
             shown = [repr(client), str(client), repr(client.context), repr(client.tasks), repr(vars(client))]
     finally:

@@ -8,11 +8,17 @@ from inferencesh_core import inference
 from inferencesh_core.config import ClientConfig
 from inferencesh_core.errors import ReadTimeoutError, TaskTimeoutError
 from inferencesh_core.http.requests_transport import RequestsTransport
-from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.loopback import Loopback
+from worlds import held_client
 
 OVERSHOOT = 0.25
-TRANSPORTS = [Urllib3Transport, RequestsTransport]
+
+
+def requests_client(*args, **options):
+    return inference(*args, transport=RequestsTransport(ClientConfig()), **options)
+
+
+CLIENTS = [inference, requests_client, held_client]
 
 
 def silent(exchange):
@@ -54,7 +60,7 @@ def refusing_in_trickles(exchange):
         exchange.chunk(b" ")
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("client_of", CLIENTS)
 @pytest.mark.parametrize(
     "behaviour",
     [
@@ -62,9 +68,9 @@ def refusing_in_trickles(exchange):
         *[chattering, silent_after_a_line, refusing_in_trickles],
     ],
 )
-def test_waiting_for_a_task_ends_in_time_whatever_the_server_does(behaviour, transport):
+def test_waiting_for_a_task_ends_in_time_whatever_the_server_does(behaviour, client_of):
     with Loopback(behaviour) as server:
-        with inference("key", server.url, transport=transport(ClientConfig())) as client:
+        with client_of("key", server.url) as client:
             started = time.monotonic()
             with pytest.raises(TaskTimeoutError):
                 client.tasks.wait_for_completion("t1", timeout=0.5)
@@ -72,10 +78,11 @@ def test_waiting_for_a_task_ends_in_time_whatever_the_server_does(behaviour, tra
         assert 0.5 <= taken <= 0.5 + OVERSHOOT
 
 
+@pytest.mark.parametrize("client_of", [inference, held_client])
 @pytest.mark.parametrize("behaviour", [silent, trickling_header])
-def test_a_call_with_all_its_tries_ends_in_time(behaviour):
+def test_a_call_with_all_its_tries_ends_in_time(behaviour, client_of):
     with Loopback(behaviour) as server:
-        with inference("key", server.url, deadline=0.6, read_timeout=0.2, backoff_base=0.01) as client:
+        with client_of("key", server.url, deadline=0.6, read_timeout=0.2, backoff_base=0.01) as client:
             started = time.monotonic()
             with pytest.raises(ReadTimeoutError):
                 client.tasks.get("t1")
@@ -84,12 +91,13 @@ def test_a_call_with_all_its_tries_ends_in_time(behaviour):
         assert len(server.seen) >= 2
 
 
-def test_a_server_that_accepts_and_never_reads_is_given_up_in_time():
+@pytest.mark.parametrize("client_of", [inference, held_client])
+def test_a_server_that_accepts_and_never_reads_is_given_up_in_time(client_of):
     import socket
 
     with socket.create_server(("127.0.0.1", 0), backlog=8) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        with inference("key", url, deadline=0.5, max_attempts=2) as client:
+        with client_of("key", url, deadline=0.5, max_attempts=2) as client:
             started = time.monotonic()
             with pytest.raises(ReadTimeoutError):
                 client.tasks.get("t1")

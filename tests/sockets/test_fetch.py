@@ -2,9 +2,10 @@ import base64
 import contextlib
 import gzip
 import hashlib
-import multiprocessing
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -363,17 +364,20 @@ def test_threads_that_want_one_url_share_one_download(site):
     assert site.asked("If-None-Match").count(None) == 1
 
 
-def _fetch_in_process(url):
-    return fetch(url, CacheEntry.of_url(url), limits=QUICK).size
+FETCH_TWICE = """
+import sys
+from inferencesh_core.cache_entry import CacheEntry
+from inferencesh_core.fetch import fetch
+for _ in range(2):
+    print(fetch(sys.argv[1], CacheEntry.of_url(sys.argv[1])).size)
+"""
 
 
 def test_processes_that_want_one_url_share_one_download(site):
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(2) as pool:
-        sizes = pool.map(_fetch_in_process, [site.url + "/x"] * 4)
-        pool.close()
-        pool.join()
-    assert sizes == [len(CONTENT)] * 4
+    command = [sys.executable, "-c", FETCH_TWICE, f"{site.url}/x"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    sizes = [line for process in both for line in process.communicate(timeout=60)[0].split()]
+    assert sizes == [str(len(CONTENT))] * 4
     assert site.asked("If-None-Match").count(None) == 1
 
 

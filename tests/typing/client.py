@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,10 @@ from typing_extensions import assert_type
 
 import inferencesh
 from inferencesh import (
+    AsyncFilesAPI,
+    AsyncInference,
+    AsyncTasksAPI,
+    AsyncTaskStream,
     FilesAPI,
     Inference,
     TaskFailedError,
@@ -17,6 +21,7 @@ from inferencesh import (
     TaskStatus,
     TaskStream,
     UploadFileOptions,
+    async_inference,
     inference,
     is_terminal_status,
     parse_status,
@@ -73,3 +78,27 @@ except TaskFailedError as failed:
 
 with inference(base_url="local:apps") as local:
     assert_type(local, Inference)
+
+
+async def asynchronous() -> None:
+    async with async_inference(api_key="key", read_timeout=5) as client:
+        assert_type(client, AsyncInference)
+        assert_type(client.tasks, AsyncTasksAPI)
+        assert_type(client.files, AsyncFilesAPI)
+        assert_type(await client.tasks.run(params, cancel_on_exit=True), dict[str, Any])
+        assert_type(client.tasks.run(params, stream=True), AsyncTaskStream)
+        assert_type(await client.tasks.run(params, stream=True), AsyncTaskStream)
+        async for update in await client.tasks.run(params, stream=True):
+            assert_type(update, dict[str, Any])
+        async for update in client.tasks.run(params, stream=True):
+            assert_type(update, dict[str, Any])
+        async with client.tasks.stream("t1", cancel_on_exit=True) as updates:
+            assert_type(updates, AsyncTaskStream)
+            assert_type(updates.result, "dict[str, Any] | None")
+        assert_type(await client.tasks.get("t1"), dict[str, Any])
+        assert_type(await client.tasks.cancel("t1"), None)
+        assert_type(await client.tasks.timings("t1"), TaskTimingsDTO)
+        assert_type(client.tasks.list(), AsyncIterator[dict[str, Any]])
+        async for result in client.tasks.run_many([params], concurrency=2):
+            assert_type(result, Any)
+        assert_type(await client.files.upload(b"bytes"), dict[str, Any])

@@ -69,7 +69,7 @@ class AiohttpTransport:
             # Reading to the end gives the connection back, and anything else that ends it closes it.
             return Response(response.status, _lower_case(response), await response.read())
         except _FAILURES as error:
-            raise as_transport_error(error, request) from error
+            raise as_transport_error(error, _where(request)) from error
         finally:
             slot.release()
 
@@ -85,10 +85,10 @@ class AiohttpTransport:
         except BaseException as error:
             slot.release()
             if isinstance(error, _FAILURES):
-                raise as_transport_error(error, request) from error
+                raise as_transport_error(error, _where(request)) from error
             raise
         slot.lasts()
-        return AiohttpStream(response, request, slot)
+        return AiohttpStream(response, slot)
 
     async def close(self) -> None:
         """Close every pooled connection; the transport is of no further use."""
@@ -114,14 +114,13 @@ class AiohttpTransport:
         self, session: aiohttp.ClientSession, request: Request, slot: Slot, limits: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
         origin = origin_of(request.url)
-        # A route that is not known yet may read files; the loop does not wait for them.
         route = self._routes.get(origin) or await self._new_route(origin)
         headers: Any = request.headers
         body: Any = request.body
         if body is not None and not isinstance(body, bytes):
             if body.size is not None:
                 headers = {**headers, "Content-Length": str(body.size)}
-            body = blocks_of(body, slot.lasts)
+            body = blocks_of(body, slot.lasts, encrypted=route.is_encrypted)
         return await session.request(
             request.method,
             request.url,
@@ -134,6 +133,9 @@ class AiohttpTransport:
         )
 
     async def _new_route(self, origin: str) -> _Route:
+        if origin.startswith("http:"):
+            return self._routes.setdefault(origin, _Route.to(origin, self._config))
+        # Authorities are read from files, and once: connections are shared only by those of one TLS context.
         async with self._finding_routes:
             if origin not in self._routes:
                 self._routes[origin] = await asyncio.to_thread(_Route.to, origin, self._config)
@@ -185,34 +187,46 @@ def _let_go(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None, None])
 class _Route:
     """How an origin is reached."""
 
-    def __init__(self, proxy: str | None, context: ssl.SSLContext | bool) -> None:
+    def __init__(self, proxy: str | None, context: ssl.SSLContext | None) -> None:
         self.proxy = proxy
-        self.context = context
+        self.context = context or True
+        self.is_encrypted = context is not None
 
     @classmethod
     def to(cls, origin: str, config: ClientConfig) -> _Route:
         scheme, _, authority = origin.partition("://")
-        context = tls_context(config.verify) if scheme == "https" else True
+        context = tls_context(config.verify) if scheme == "https" else None
         return cls(proxy_for(scheme, authority), context)
 
 
 class AiohttpStream:
     """A response still arriving."""
 
-    def __init__(self, response: aiohttp.ClientResponse, request: Request, slot: Slot) -> None:
+    __slots__ = ("_response", "_slot", "headers", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse, slot: Slot) -> None:
         self.status = response.status
         self.headers = _lower_case(response)
         self._response = response
-        self._request = request
         self._slot = slot
 
     async def read(self, timeout: float | None) -> bytes:
         """Give the bytes that arrive next; see `ResponseStream.read`."""
+        content = self._response.content
+        timer = None
         try:
-            async with time_limit(timeout):
-                return await self._response.content.readany()
+            # Most of what comes fast is there already, and a timer for each piece would cost more than it.
+            if chunk := content.read_nowait():
+                return chunk
+            if timeout is not None:
+                timer = asyncio.get_running_loop().call_later(timeout, _end, content)
+            return await content.readany()
         except _FAILURES as error:
-            raise as_transport_error(error, self._request) from error
+            where = f"{self._response.method} {self._response.url.with_query(None)}"
+            raise as_transport_error(error, where) from error
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     async def close(self) -> None:
         """Give the connection back when the response was read to its end, close it otherwise."""
@@ -220,15 +234,18 @@ class AiohttpStream:
         self._slot.release()
 
 
-def as_transport_error(error: Exception, request: Request) -> TransportError:
-    """Give what an error of aiohttp or of the socket means to a flow."""
-    where = _where(request)
+def _end(content: aiohttp.StreamReader) -> None:
+    content.set_exception(asyncio.TimeoutError())
+
+
+def as_transport_error(error: Exception, where: str) -> TransportError:
+    """Give what an error of aiohttp or of the socket means to a flow; ``where`` is method and address."""
     if isinstance(error, aiohttp.ClientSSLError):
         return CertificateError(f"{where}: no secure connection: {error}")
     if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)):
         return ConnectError(f"{where}: cannot connect: {error}")
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return ConnectError(f"{where}: cannot connect within {request.connect_timeout:g} s")
+        return ConnectError(f"{where}: no connection in time")
     if isinstance(error, asyncio.TimeoutError):
         return ReadTimeoutError(f"{where}: no answer in time")
     return TransportError(f"{where}: the connection broke: {str(error) or type(error).__name__}")

@@ -11,15 +11,21 @@ if TYPE_CHECKING:
 
     from inferencesh_core.sources import UploadSource
 
-SEND_BLOCK_BYTES = 1024 * 1024
+READ_BLOCK_BYTES = 1024 * 1024
+TLS_BLOCK_BYTES = 256 * 1024
+"""What is encrypted in one go: it is how long the loop is held."""
 
 
-async def blocks_of(source: UploadSource, started: Callable[[], None]) -> AsyncIterator[bytes]:
+async def blocks_of(
+    source: UploadSource, started: Callable[[], None], *, encrypted: bool
+) -> AsyncIterator[memoryview]:
     """Give a body block by block, read on a thread; ``started`` is called before the first is read."""
+    size = TLS_BLOCK_BYTES if encrypted else READ_BLOCK_BYTES
     started()
     file: BinaryIO = await asyncio.to_thread(source.open)
     try:
-        while block := await asyncio.to_thread(file.read, SEND_BLOCK_BYTES):
-            yield block
+        while block := await asyncio.to_thread(file.read, READ_BLOCK_BYTES):
+            for start in range(0, len(block), size):
+                yield memoryview(block)[start : start + size]
     finally:
         file.close()

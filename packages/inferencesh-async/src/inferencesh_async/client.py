@@ -82,7 +82,11 @@ class AsyncInference:
     async def aclose(self) -> None:
         """Release the connections, and stop a local engine that nobody else uses."""
         await self._driver.close()
-        self._assembly.close()
+        if self._assembly.has_endpoint:
+            import asyncio  # noqa: PLC0415 - see above
+
+            # Stopping an engine waits for its workers, and the loop need not.
+            await asyncio.to_thread(self._assembly.close)
 
     async def __aenter__(self) -> Self:
         return self

@@ -54,10 +54,18 @@ class AsyncioDriver:
         """Give what a feed emits; closing the iterator closes the feed and its streams."""
         scope = _Scope(self._transport)
         try:
-            step = await scope.advance(feed)
-            while step is not None:
-                yield step.value
-                step = await scope.advance(feed)
+            value: Any = None
+            error: Exception | None = None
+            while True:
+                try:
+                    step = feed.send(value) if error is None else feed.throw(error)
+                except StopIteration:
+                    return
+                if isinstance(step, Emit):
+                    value, error = None, None
+                    yield step.value
+                else:
+                    value, error = await scope.perform(step)
         finally:
             feed.close()
             await scope.close()
@@ -75,30 +83,25 @@ class _Scope:
         self._streams: list[OpenedStream] = []
         self._groups: list[_TaskGroup] = []
         self._afterwards: list[Flow[None]] = []
-        self._result: Any = None
 
     async def run(self, flow: Flow[R]) -> R:
-        if await self.advance(flow) is not None:
-            raise TypeError("this operation emits values: iterate it instead of running it")
-        return self._result  # type: ignore[no-any-return]
-
-    async def advance(self, feed: Feed[T, Any]) -> Emit[T] | None:
-        """Go on until the feed emits; ``None`` when it has ended."""
         value: Any = None
         error: Exception | None = None
         while True:
             try:
-                step = feed.send(value) if error is None else feed.throw(error)
+                step = flow.send(value) if error is None else flow.throw(error)
             except StopIteration as end:
-                self._result = end.value
-                return None
+                return end.value  # type: ignore[no-any-return]
             if isinstance(step, Emit):
-                return step
-            value, error = None, None
-            try:
-                value = await _PERFORM[type(step)](self, step)
-            except Exception as problem:  # noqa: BLE001 - whatever the world raises is the flow's to judge
-                error = problem
+                raise TypeError("this operation emits values: iterate it instead of running it")
+            value, error = await self.perform(step)
+
+    async def perform(self, effect: Effect) -> tuple[Any, Exception | None]:
+        """Give what the effect comes to: its result, or the error to throw into the flow."""
+        try:
+            return await _PERFORM[type(effect)](self, effect), None
+        except Exception as error:  # noqa: BLE001 - whatever the world raises is the flow's to judge
+            return None, error
 
     async def send(self, effect: Send) -> Response:
         return await self._transport.send(effect.request)

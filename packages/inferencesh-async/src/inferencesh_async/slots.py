@@ -76,8 +76,9 @@ class Slot:
     def release(self) -> None:
         """Give the slot back; the second time does nothing."""
         slots, self._slots = self._slots, None
-        if self._timer is not None:
-            self._timer.cancel()
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
         if slots is not None:
             slots.put_back()
 

@@ -89,6 +89,11 @@ class Assembly:
             )
         return transport
 
+    @property
+    def has_endpoint(self) -> bool:
+        """Whether there is an endpoint to let go of, such as an engine."""
+        return self._endpoint is not None
+
     def close(self) -> None:
         """Let go of the endpoint; the second time does nothing."""
         endpoint, self._endpoint = self._endpoint, None

@@ -35,6 +35,8 @@ _BY_NAME = {status.name.lower(): status for status in TaskStatus}
 
 TERMINAL_STATUSES = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 
+_TERMINAL = TERMINAL_STATUSES | {status.name.lower() for status in TERMINAL_STATUSES}
+
 # A message waits in "queued" behind a running turn, then becomes "pending" while it is written.
 _UNREADY_MESSAGE_STATUSES = frozenset({"queued", "pending"})
 
@@ -51,7 +53,8 @@ def parse_status(status: int | str | None) -> TaskStatus | None:
 
 def is_terminal_status(status: int | str | None) -> bool:
     """Whether a task of this status is over: completed, failed or cancelled."""
-    return parse_status(status) in TERMINAL_STATUSES
+    # Asked with every update of a task: the numbers and the usual spelling of the names need no parsing.
+    return status in _TERMINAL or (isinstance(status, str) and status.lower() in _TERMINAL)
 
 
 def is_message_ready(status: str | None) -> bool:

@@ -21,12 +21,19 @@ class TaskView:
 
     def __init__(self, task_id: str, known: Task | None = None) -> None:
         self.task_id = task_id
-        self.task = known
+        self.task: Task | None = None
         self.seq: int | None = _seq_in(known, known) if known else None
+        self._finished = False
+        if known is not None:
+            self._set(known)
 
     def is_finished(self) -> bool:
         """Whether the task has reached its final state."""
-        return self.task is not None and is_terminal_status(self.task.get("status"))
+        return self._finished
+
+    def _set(self, task: Task) -> None:
+        self.task = task
+        self._finished = is_terminal_status(task.get("status"))
 
     def accept(self, line: Any) -> Task | None:
         """Take in one line; give the whole task when the line says something new about it.
@@ -37,7 +44,7 @@ class TaskView:
             LookupError: the line names changed fields of a task of which nothing is known yet.
         """
         data, fields = _content_of(line)
-        if data is None or self.is_finished():
+        if data is None or self._finished:
             return None
         seq = _seq_in(line, data)
         if seq is not None and self.seq is not None and seq <= self.seq:
@@ -54,7 +61,7 @@ class TaskView:
             # The first numbered event may tell what a look from outside, which has no number, told before.
             is_news = self.seq is not None or self._differs(data)
             self.seq = seq
-        self.task = data
+        self._set(data)
         return data if is_news else None
 
     def _differs(self, task: Task) -> bool:
@@ -68,9 +75,9 @@ class TaskView:
         """
         if self.seq is not None and not is_terminal_status(task.get("status")):
             return None
-        if self.is_finished() or task == self.task:
+        if self._finished or task == self.task:
             return None
-        self.task = task
+        self._set(task)
         self.seq = _seq_in(task, task) or self.seq
         return task
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .config import EngineConfig
 from .domain.problems import EngineStartError
 from .presence import TOKEN_FILE
+from .serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,18 +102,13 @@ def _config(options: argparse.Namespace) -> EngineConfig:
 
 
 async def _serve(config: EngineConfig, origins: Sequence[str]) -> None:
-    from .engine import Engine  # noqa: PLC0415 - `--help` should not load it
-
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, _stop_once, stopping, number)
-    async with Engine(config) as engine:
-        from .api import Server  # noqa: PLC0415 - the engine's first worker gets ready meanwhile
-
-        async with Server(engine, allow_origins=origins):
-            _say(_welcome(engine))
-            await stopping.wait()
-            _say("stopping…")
+    async with serving(config, allow_origins=origins) as (engine, _):
+        _say(_welcome(engine))
+        await stopping.wait()
+        _say("stopping…")
 
 
 def _stop_once(stopping: asyncio.Event, number: signal.Signals) -> None:

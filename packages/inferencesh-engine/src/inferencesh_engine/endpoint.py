@@ -18,6 +18,7 @@ from inferencesh_core.plugins import Endpoint
 from .config import EngineConfig
 from .domain.problems import EngineBusyError
 from .presence import TOKEN_FILE, Presence, find_presence
+from .serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,19 +92,12 @@ class BackgroundEngine:
             self._ready.set()
 
     async def _serve(self) -> None:
-        from .engine import Engine  # noqa: PLC0415 - heavy, and joining needs none of it
-
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        async with Engine(self._config) as engine:
-            from .api import Server  # noqa: PLC0415 - the same; the engine's first worker gets ready meanwhile
-
-            server = Server(engine)
-            self.base_url = await server.start()
-            self.token = server.token
+        async with serving(self._config) as (engine, server):
+            self.base_url, self.token = str(engine.base_url), server.token
             self._ready.set()
             await self._stopping.wait()
-            await server.stop()
 
 
 _running: dict[Path, BackgroundEngine] = {}

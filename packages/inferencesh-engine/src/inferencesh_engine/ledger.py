@@ -157,8 +157,9 @@ class Ledger:
         if state.terminal:
             crash_points.reached("task.ended")
             self.ended_count += 1
-            del self.live[live.id]
-            live.ended.set_result(live.committed)
+            self.live.pop(live.id, None)
+            if not live.ended.done():
+                live.ended.set_result(live.committed)
         self.bus.publish(live.id, live.committed)
         if on_commit is not None:
             on_commit()

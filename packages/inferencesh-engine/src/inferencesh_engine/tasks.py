@@ -93,11 +93,16 @@ class Tasks:
         acceptable = await self._acceptance.check(body)
         crash_points.reached("task.validated")
         # Who is answered when the task has ended is answered after that end, and all before it, was synced.
-        live = await self._store_new(acceptable, idempotency, durable=body.get("wait") is not True)
+        beginning = self._begin(acceptable, idempotency, durable=body.get("wait") is not True)
+        # A caller who leaves meanwhile must not leave a task on disk that nobody runs.
+        return RunOutcome(await asyncio.shield(beginning), replayed=False)
+
+    async def _begin(self, new: Acceptable, idempotency: Idempotency | None, *, durable: bool) -> TaskEvent:
+        live = await self._store_new(new, idempotency, durable=durable)
         crash_points.reached("task.accepted")
         accepted = live.committed
         await self._dispatch.begin(live)
-        return RunOutcome(accepted, replayed=False)
+        return accepted
 
     def _refuse_when_full(self) -> None:
         limit = self._config.max_queued_tasks

@@ -7,6 +7,7 @@ Here each connection carries a deadline that every read on its socket obeys, the
 from __future__ import annotations
 
 import contextlib
+import http.client
 import io
 import socket
 import ssl
@@ -28,6 +29,7 @@ from urllib3.exceptions import (
 )
 
 from ..errors import CertificateError, ConnectError, ReadTimeoutError, TransportError
+from .chunks import ChunkDecoder, ChunkError
 from .messages import Response
 
 if TYPE_CHECKING:
@@ -70,6 +72,31 @@ class _DeadlineSocket:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
+
+
+class _Response(http.client.HTTPResponse):
+    """A response whose chunks are decoded by the block: the standard library takes a call or two for each.
+
+    Only for `read1`, by which streams are read; nothing else may read from a response after that.
+    """
+
+    def begin(self) -> None:
+        super().begin()
+        self._decoder = ChunkDecoder()
+
+    def read1(self, n: int = -1) -> bytes:
+        if self.isclosed() or not self.chunked:
+            return super().read1(n)
+        while block := self.fp.read1(READ_BLOCK_BYTES):
+            try:
+                content = self._decoder.feed(block)
+            except ChunkError as error:
+                raise http.client.IncompleteRead(b"") from error
+            if self._decoder.finished:
+                self.close()
+            if content or self._decoder.finished:
+                return content
+        raise http.client.IncompleteRead(b"")
 
 
 class _WithDeadline:
@@ -117,11 +144,11 @@ class _WithDeadline:
 
 
 class _PlainConnection(_WithDeadline, HTTPConnection):
-    pass
+    response_class = _Response
 
 
 class _TLSConnection(_WithDeadline, HTTPSConnection):
-    pass
+    response_class = _Response
 
 
 class _PlainPool(urllib3.HTTPConnectionPool):

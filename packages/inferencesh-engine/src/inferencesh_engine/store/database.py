@@ -25,8 +25,12 @@ class EngineLock:
         self._connection = connect(path, timeout=0)
         try:
             self._connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             self._connection.close()
+            if not is_locked(error):
+                raise EngineStartError(
+                    f"{path} cannot be locked ({error}); remove that file and try again"
+                ) from error
             raise EngineBusyError(
                 f"{path.parent} is in use by another engine; stop that one, or use another state folder"
             ) from error
@@ -87,6 +91,8 @@ def _allocate_wal(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE wal_room")
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+    # The pages that filled the log are of no use in the cache.
+    connection.execute("PRAGMA shrink_memory")
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
@@ -97,7 +103,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _start_error(path: Path, error: sqlite3.Error) -> EngineStartError:
-    if "locked" in str(error) or "busy" in str(error):
+    if is_locked(error):
         return EngineStartError(
             f"the database {path} is locked by another process; stop it, or use another state folder"
         )
@@ -128,6 +134,11 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 def _migrations() -> Iterator[str]:
     for file in sorted(_SCHEMA.glob("*.sql")):
         yield file.read_text(encoding="utf-8")
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether another process holds the file."""
+    return isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
 
 
 def is_storage_full(error: BaseException) -> bool:

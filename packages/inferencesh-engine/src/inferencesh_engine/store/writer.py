@@ -15,7 +15,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..domain.problems import Problem
-from .database import is_storage_full
+from .database import is_locked, is_storage_full
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,7 +38,7 @@ class Write:
         run: Writes it; what it returns is handed to `settle`.
         settle: Called on the event loop after the commit, with the result or the error.
         durable: Whether the commit must have reached the disk, not just the operating system.
-        refusable: What to do while the disk is full: fail (True), or wait for room (False).
+        refusable: What to do while the disk is full or locked: fail (True), or wait (False).
     """
 
     run: Callable[[sqlite3.Connection], Any]
@@ -67,6 +67,7 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection, log: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._connection = connection
+        connection.execute("PRAGMA busy_timeout = 0")  # the loop must not stand still for a lock
         self._loop = loop
         self._waiting: list[Write] = []
         self._deferred: list[Write] = []
@@ -77,7 +78,7 @@ class Writer:
     async def write(
         self, run: Callable[[sqlite3.Connection], T], *, durable: bool = True, refusable: bool = True
     ) -> T:
-        """Commit this and give what it returned; raises Problem 507 when the disk is full."""
+        """Commit this and give what it returned; raises Problem 507 for a full disk, 503 for a locked one."""
         future: asyncio.Future[T] = self._loop.create_future()
 
         def settle(result: Any, error: Exception | None) -> None:
@@ -174,14 +175,11 @@ class Writer:
         return results
 
     def _failed(self, write: Write, error: Exception) -> list[Write]:
-        if not is_storage_full(error):
-            self._syncer.settle([_Outcome(write, error=error)])
+        passing = _passing_problem(error)
+        if passing is None or write.refusable:
+            self._syncer.settle([_Outcome(write, error=passing or error)])
             return []
-        if write.refusable:
-            detail = f"the engine's disk is full ({error}); free some space and try again"
-            self._syncer.settle([_Outcome(write, error=Problem(507, "storage_full", detail))])
-            return []
-        _log.error("the disk is full: changes of running tasks wait for room (%s)", error)
+        _log.error("changes of running tasks wait: %s", passing.detail)
         return [write]
 
 
@@ -249,7 +247,22 @@ class _Syncer:
 
 def _settle(outcomes: list[_Outcome]) -> None:
     for outcome in outcomes:
-        outcome.write.settle(outcome.result, outcome.error)
+        try:
+            outcome.write.settle(outcome.result, outcome.error)
+        except Exception:  # noqa: BLE001, PERF203 - those who wait for the others must not wait for ever
+            _log.exception("what follows from a change could not be done")
+
+
+def _passing_problem(error: Exception) -> Problem | None:
+    """Give what to tell callers while the database cannot be written, ``None`` for any other error."""
+    if is_storage_full(error):
+        return Problem(
+            507, "storage_full", f"the engine's disk is full ({error}); free some space and try again"
+        )
+    if is_locked(error):
+        detail = "another process holds the engine's database; try again when it has let go"
+        return Problem(503, "storage_locked", detail, retry_after=1)
+    return None
 
 
 _sync = getattr(os, "fdatasync", os.fsync)

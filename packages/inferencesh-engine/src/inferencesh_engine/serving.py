@@ -1,0 +1,30 @@
+"""An engine with its HTTP server, started in the least time."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from .api import Server
+    from .config import EngineConfig
+    from .engine import Engine
+
+
+@asynccontextmanager
+async def serving(
+    config: EngineConfig, *, allow_origins: Iterable[str] = ()
+) -> AsyncIterator[tuple[Engine, Server]]:
+    """A started engine and the server that listens for it; both stop in the end.
+
+    Raises EngineStartError as these two do.
+    """
+    from .engine import Engine  # noqa: PLC0415 - heavy, and not every process that names it starts one
+
+    async with Engine(config) as engine:
+        from .api import Server  # noqa: PLC0415 - aiohttp is half of a start: a spare worker gets ready meanwhile
+
+        async with Server(engine, allow_origins=allow_origins) as server:
+            yield engine, server
