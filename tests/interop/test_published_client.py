@@ -131,11 +131,11 @@ except APIError as error:
 async def main():
     asynchronous = async_inference(api_key=key, base_url=address)
     async with await asynchronous.session(APP, input={"sql": "CREATE TABLE pets (name)"}) as session:
-        print((await session.call("tables"))["output"])
+        print((await session.call("tables"))["output"]["rows_of"])
 
 asyncio.run(main())
 """
     address = f"key, address = {engine.token!r}, {engine.base_url!r}\n"
     lines = published(address + script).splitlines()
     assert lines[:4] == ["[['Rex']] active 3", "True", "ended", "410 True"]
-    assert lines[4] == "{'rows_of': {'pets': 0}}"
+    assert lines[4] == "{'pets': 0}"
