@@ -258,6 +258,18 @@ async def test_calls_that_wait_for_a_worker_that_dies_fail_with_it(engine, worke
     assert (await engine.wait(task["id"]))["status"] == 11
 
 
+@scenario()
+async def test_a_result_whose_files_are_being_stored_outlives_its_worker(engine, workers):
+    made = engine.config.apps_dir / "made.bin"
+    made.write_bytes(b"x" * 8_000_000)
+    task = await accepted(engine, do="file", path=str(made))
+    async for event in engine.subscribe(task["id"], after=0):
+        if event.state.status is TaskStatus.UPLOADING:
+            workers.workers[-1].kill()
+    assert (await engine.task(task["id"]))["status"] == TaskStatus.COMPLETED
+    await over(engine, task["session_id"], "ended")
+
+
 def test_a_call_whose_worker_died_is_not_run_again_whatever_its_app_asks_for(tmp_path):
     async def inside():
         workers = InlineWorkers()

@@ -257,15 +257,19 @@ class Sessions:
         for task_id in reversed(session.record.calls):
             call = self._ledger.live.get(task_id)
             if call is not None:
-                self._condemn(session.record, call)
-                await self._dispatch.stop(call, self._config.cancel_grace_seconds)
+                await self._end_call(session.record, call)
         if session.record.calls:
             await session.quiet.wait()
         await self._pool.release(session.record.id)
         del self._live[session.record.id]
 
+    async def _end_call(self, record: Session, call: LiveTask) -> None:
+        self._condemn(record, call)
+        if record.status is not SessionStatus.LOST:
+            await self._dispatch.stop(call, self._config.cancel_grace_seconds)
+
     def _condemn(self, record: Session, call: LiveTask) -> None:
-        """End a call with its session, and say so: one whose result is here already may still complete."""
+        """Let a call end with its session, and say so; no lost worker takes a result that is here already."""
         if record.status is not SessionStatus.LOST:
             self._ledger.change(call, status=TaskStatus.CANCELLING, error=why_over(record))
         elif call.state.status is not TaskStatus.UPLOADING:
