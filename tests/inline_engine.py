@@ -3,7 +3,7 @@
 What an app does is in its task's input:
 `{"do": "echo", ...}` gives the input back, `fail` fails, `hang` stays until cancelled or told to `release`,
 `stream` gives `steps` partial outputs of `size` characters, `log` writes `text` `times` times, `die` ends the
-worker, `file` gives the file at `path`, `remember` adds `word` to what the worker knows and gives all of that.
+worker, `file` gives the file at `path`, `remember` adds `word` to what the worker knows and gives all that.
 The default is echo.
 """
 
