@@ -105,6 +105,7 @@ def test_the_key_is_in_no_log_text_traceback_or_pickle(world, key, client_of):
     root.setLevel(logging.DEBUG)
     try:
         with client_of(key, world[0].url, backoff_base=0.001) as client:
+            root.debug("the test listens")
             raised = exercise(client)
             shown = [repr(client), str(client), repr(client.context), repr(client.tasks), repr(vars(client))]
     finally:
