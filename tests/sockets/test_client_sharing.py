@@ -59,7 +59,7 @@ def test_one_call_after_another_uses_one_socket_streams_included():
 
 def test_closing_a_client_closes_its_sockets_and_the_threads_of_a_run_left_early_end():
     before = threading.active_count()
-    left = threading.Event()
+    followed, left = threading.Event(), threading.Event()
 
     def handle(exchange):
         if exchange.target.endswith("/run"):
@@ -69,12 +69,14 @@ def test_closing_a_client_closes_its_sockets_and_the_threads_of_a_run_left_early
         else:
             exchange.start()
             exchange.chunk(b'{"id": "x", "status": 7}\n')
+            followed.set()
             if exchange.peer_left(10):
                 left.set()
 
     with Loopback(handle) as server, inference("key", server.url) as client:
         results = client.tasks.run_many(({"app": "a/b", "input": n} for n in range(4)), concurrency=4)
         assert next(results)["output"] == 0
+        assert followed.wait(10)
         results.close()
         assert left.wait(10)
         workers = [thread for thread in threading.enumerate() if thread.name == "inferencesh-flow"]
