@@ -1,4 +1,4 @@
-"""The engine's memory: one SQLite file, one writing thread, reads beside it."""
+"""The engine's memory: one SQLite file, one writer, reads beside it."""
 
 from __future__ import annotations
 
