@@ -1,0 +1,1 @@
+"""What this package adds to inferencesh: ``client.agents`` and ``client.agent``."""
