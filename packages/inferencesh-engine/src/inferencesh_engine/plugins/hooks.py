@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import pluggy
 
+    from ..agents.tools.runner import Tool, ToolRunnerFactory
     from ..catalog import AppSource
     from ..config import EngineConfig
     from ..executors import Executor
@@ -49,6 +50,11 @@ class Hooks:
             self._manager.hook.inferencesh_apps, "app source", config=config
         )
         return list(sources.values())
+
+    def tool_runner(self, tool: Tool) -> ToolRunnerFactory | None:
+        """Give what makes the runner of a tool; None when no plugin knows its kind."""
+        factory: ToolRunnerFactory | None = self._manager.hook.inferencesh_tool_runner(tool=tool)
+        return factory
 
 
 def _by_name(hook: pluggy.HookCaller, what: str, **arguments: object) -> dict[str, Any]:

@@ -9,7 +9,8 @@ engine through an entry point of the group `inferencesh`, or through `Engine(con
     def inferencesh_executors():
         return [ExecutorChoice("cluster", ClusterExecutor)]
 
-Both hooks are *lists*: they collect records that have a name, and two of one name are an error.
+Two hooks are *lists*: they collect records that have a name, and two of one name are an error. One is an
+*ask*: the first answer wins, and `None` means "not mine".
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from inferencesh_core.plugins.specs import hookimpl, hookspec
 
 if TYPE_CHECKING:
+    from ..agents.tools.runner import Tool, ToolRunnerFactory
     from ..catalog import AppSource
     from ..config import EngineConfig
     from ..executors import Executor
@@ -51,3 +53,15 @@ class EngineHooks:
     @hookspec
     def inferencesh_apps(self, config: EngineConfig) -> list[AppSource]:  # type: ignore[empty-body]
         """Add places apps come from (list). Called once, when an engine starts."""
+
+    @hookspec(firstresult=True)
+    def inferencesh_tool_runner(self, tool: Tool) -> ToolRunnerFactory | None:
+        """Run a kind of agent tool (ask). Called when a tool is offered to a model, and when it is run.
+
+        What is given makes the runner and is called once per engine; the same answer for another tool means
+        the same runner. `tool.type` and `tool.spec` are what the agent's configuration says:
+
+            @hookimpl
+            def inferencesh_tool_runner(tool):
+                return SearchRunner if tool.type == "search" else None
+        """

@@ -1,0 +1,1 @@
+"""Agents: chats, their turns, and the tools these run."""

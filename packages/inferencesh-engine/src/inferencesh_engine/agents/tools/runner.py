@@ -1,0 +1,252 @@
+"""What stands between the chat runtime and the kinds of tools it can run.
+
+The runtime asks the runner of a tool what the model is to see of it, and has it run one invocation at a time.
+Tools of type `client` have no runner: the runtime itself waits for their results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ...catalog import Catalog
+    from ...config import EngineConfig
+    from ...domain.idempotency import Idempotency
+    from ...domain.views import RunOutcome
+    from ...pool import Pool
+
+Started = Callable[[str], Awaitable[None]]
+"""Told the id of the task or chat that runs an invocation; it is on disk when this has been awaited."""
+
+
+class ToolError(Exception):
+    """The tool failed; the text is for the model: what happened, and what it may do about it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """A tool of an agent.
+
+    Attributes:
+        type: As on the wire: `app`, `agent`, `hook`, `http`, `call`, `mcp`, `internal`, `client`.
+        display_name: For people; empty when it is the name.
+        spec: The object of the wire that is named like the type.
+    """
+
+    name: str
+    type: str
+    description: str = ""
+    display_name: str = ""
+    require_approval: bool = False
+    spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What the model sees of a tool; `parameters` is a JSON Schema of type object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """One call of a tool by a model.
+
+    Attributes:
+        id: What `/tools/{id}` takes; the same after a restart of the engine.
+        call_id: What the model calls it.
+        arguments: They match what was offered.
+        context: The chat's context variables.
+        execution_id: What `started` was told before the engine restarted; None for a call that begins.
+        depth: How many chats are above this one; 0 for a chat somebody started.
+    """
+
+    id: str
+    chat_id: str
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any]
+    tool: Tool
+    context: Mapping[str, str]
+    execution_id: str | None = None
+    depth: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolOutcome:
+    """What came of an invocation.
+
+    Attributes:
+        text: The result, as the model gets it.
+        failed: Whether the invocation is `failed`, though the tool could be run.
+        data: What the invocation's `data` says besides; None for nothing.
+        widget: What the user is to see; None for nothing.
+        awaits_input: Whether the invocation waits for the user's answer to the widget, which is its result.
+        output: What `finish` was called with: the chat's output.
+        ends_turn: Whether the turn is over with this.
+    """
+
+    text: str
+    failed: bool = False
+    data: Any = None
+    widget: Mapping[str, Any] | None = None
+    awaits_input: bool = False
+    output: Any = None
+    ends_turn: bool = False
+
+
+class ToolRunner(Protocol):
+    """Runs the tools of one kind, for one engine."""
+
+    async def offered(self, tool: Tool) -> Offered | None:
+        """What the model sees of the tool; None hides it.
+
+        Raises:
+            ToolError: it cannot be offered now; the turn goes on without it.
+        """
+
+    async def run(self, invocation: Invocation, started: Started) -> ToolOutcome:
+        """Run it to its end. Cancelled, it stops what it has started and passes the cancellation on.
+
+        Raises:
+            ToolError: it failed.
+        """
+
+    async def close(self) -> None:
+        """The engine stops: let go of connections and processes. What runs has been cancelled before."""
+
+
+class TaskService(Protocol):
+    """Tasks, as the engine runs them."""
+
+    async def run(self, body: Mapping[str, Any], *, idempotency: Idempotency | None = None) -> RunOutcome:
+        """Accept a task; it is on disk when this returns. Raises Problem."""
+
+    async def wait(self, task_id: str) -> dict[str, Any]:
+        """The task once it has ended. Raises Problem."""
+
+    async def cancel(self, task_id: str) -> dict[str, Any]:
+        """Cancel it; gives it once it has ended."""
+
+
+@dataclass(frozen=True)
+class ChildEnd:
+    """How the turn of a child chat ended.
+
+    Attributes:
+        text: Its last assistant message.
+        output: What it called `finish` with; None when it did not.
+        error: Why it failed or was stopped; None when it did neither.
+    """
+
+    text: str
+    output: Any = None
+    error: str | None = None
+
+
+class ChatService(Protocol):
+    """Chats, as the runtime keeps them."""
+
+    async def start_child(self, invocation: Invocation, agent: Mapping[str, Any], message: str) -> str:
+        """Start a chat below the invocation's, with an agent `{ref?, id?, version_id?}`; gives its id.
+
+        It is on disk when this returns, and one invocation has one. Raises Problem.
+        """
+
+    async def child_ended(self, chat_id: str) -> ChildEnd:
+        """How its turn ended, once it has. Raises Problem when there is no such chat."""
+
+    async def stop(self, chat_id: str) -> None:
+        """Stop what it does; done when this returns."""
+
+    def agent_data(self, chat_id: str) -> Mapping[str, Any]:
+        """What the chat remembers: `plan_steps`, `memory`, `always_allowed_tools`."""
+
+    async def update_agent_data(
+        self, chat_id: str, change: Callable[[Mapping[str, Any]], dict[str, Any]]
+    ) -> None:
+        """Replace what the chat remembers by what `change` makes of it; stored and told when this returns.
+
+        Nothing else changes it meanwhile. What `change` raises passes, and nothing is changed.
+        """
+
+
+class SecretRule(Protocol):
+    """A secret that tools may use."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Where it may be sent: host names as in URLs, `*.example.com` for all below; empty means nowhere."""
+
+
+class IntegrationRule(Protocol):
+    """A provider somebody has connected."""
+
+    @property
+    def token_secret(self) -> str:
+        """The name of the secret that holds its access token; it must be among `tool_secrets`."""
+
+
+class McpServerRule(Protocol):
+    """An MCP server: a command to start, or a URL."""
+
+    @property
+    def command(self) -> str | None:
+        """The program; None for a server at a URL."""
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """What it is started with."""
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """Its environment variables; `${{secrets.NAME}}` stands for a secret among `tool_secrets`."""
+
+    @property
+    def url(self) -> str | None:
+        """Where it listens; None for a command."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Sent with every request; `${{secrets.NAME}}` as in `env`."""
+
+
+class ToolSettings(Protocol):
+    """The part of `engine.yml` that is about tools."""
+
+    @property
+    def tool_secrets(self) -> Mapping[str, SecretRule]:
+        """Secrets by name; their values are in `EngineConfig.secrets`."""
+
+    @property
+    def integrations(self) -> Mapping[str, IntegrationRule]:
+        """Providers by name."""
+
+    @property
+    def mcp_servers(self) -> Mapping[str, McpServerRule]:
+        """Servers by the id that tools call `integration_id`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolServices:
+    """What a runner may use of its engine.
+
+    Attributes:
+        base_url: Says where the engine listens; None while it does not.
+    """
+
+    config: EngineConfig
+    catalog: Catalog
+    pool: Pool
+    tasks: TaskService
+    chats: ChatService
+    settings: ToolSettings
+    base_url: Callable[[], str | None]
+
+
+ToolRunnerFactory = Callable[[ToolServices], ToolRunner]
+"""Makes the runner of an engine; called once per engine, when the first such tool is met."""
