@@ -45,6 +45,9 @@ class EngineConfig:
         idempotency_hours: How long an `Idempotency-Key` is remembered.
         max_finished_tasks: Finished tasks kept; the oldest go first.
         event_retention_seconds: How long a finished task keeps the events that led to its final state.
+        tool_timeout_seconds: How long an HTTP, webhook or MCP tool may take to answer.
+        max_tool_result_bytes: The largest result a tool may give a model; a larger one is an error it is told.
+        max_agent_depth: How many chats deep agents may call agents; 0 forbids it.
         executor: The name of the way to place workers.
         secrets: Where the values of secrets that apps declare come from.
         allow_private_addresses: Whether URLs in inputs may name private, loopback or link-local addresses.
@@ -82,6 +85,9 @@ class EngineConfig:
     event_retention_seconds: float = 60
     upload_url_seconds: float = 3600
     file_url_seconds: float = 7 * 24 * 3600
+    tool_timeout_seconds: float = 60
+    max_tool_result_bytes: int = 1 * MIB
+    max_agent_depth: int = 5
     executor: str = "subprocess"
     secrets: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     allow_private_addresses: bool = False

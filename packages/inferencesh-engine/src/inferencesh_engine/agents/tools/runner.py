@@ -112,6 +112,8 @@ class ToolRunner(Protocol):
     async def run(self, invocation: Invocation, started: Started) -> ToolOutcome:
         """Run it to its end. Cancelled, it stops what it has started and passes the cancellation on.
 
+        While the engine stops it leaves tasks and chats alone: the next engine asks for them by execution id.
+
         Raises:
             ToolError: it failed.
         """
@@ -236,7 +238,7 @@ class ToolServices:
     """What a runner may use of its engine.
 
     Attributes:
-        base_url: Says where the engine listens; None while it does not.
+        stopping: Says whether the engine stops: what is cancelled then goes on in the next engine.
     """
 
     config: EngineConfig
@@ -245,7 +247,7 @@ class ToolServices:
     tasks: TaskService
     chats: ChatService
     settings: ToolSettings
-    base_url: Callable[[], str | None]
+    stopping: Callable[[], bool]
 
 
 ToolRunnerFactory = Callable[[ToolServices], ToolRunner]
