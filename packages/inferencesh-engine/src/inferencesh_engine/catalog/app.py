@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from inferencesh_app.manifest import Manifest
 
 DEFAULT_NAMESPACE = "local"
+SHIPPED_NAMESPACE = "inferencesh"
 
 _ID_LENGTH = 26
 _SHORT_ID_LENGTH = 8

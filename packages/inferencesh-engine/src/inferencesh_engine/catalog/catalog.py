@@ -12,7 +12,7 @@ from inferencesh_core.refs import Ref
 
 from ..blobs import BLOBS_FOLDER
 from ..domain.problems import EngineStartError, Problem
-from .app import DEFAULT_NAMESPACE
+from .app import DEFAULT_NAMESPACE, SHIPPED_NAMESPACE
 from .entry import Entry
 from .environment import worker_environment
 from .layers import Layers
@@ -166,6 +166,8 @@ class Catalog:
         same_name = self._by_name.get(ref.name, [])
         if ref.namespace is not None:
             return next((entry for entry in same_name if entry.namespace == ref.namespace), None)
+        # A name alone means the user's app rather than one that comes with the engine.
+        same_name = [entry for entry in same_name if entry.namespace != SHIPPED_NAMESPACE] or same_name
         if len(same_name) < 2:
             return same_name[0] if same_name else None
         ours = [entry for entry in same_name if entry.namespace == DEFAULT_NAMESPACE]

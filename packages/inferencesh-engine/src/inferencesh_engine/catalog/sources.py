@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ..domain.problems import EngineStartError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _MANIFEST = "inf.yml"
 _SKIPPED = {"__pycache__", "node_modules"}
@@ -39,6 +36,11 @@ class AppSource:
 def folder_source(root: Path) -> AppSource:
     """The apps in a folder: itself, its sub-folders and theirs, wherever there is a manifest."""
     return AppSource("folder", lambda: _find(root))
+
+
+def shipped_source() -> AppSource:
+    """The apps that come with the engine."""
+    return AppSource("shipped", lambda: _find(Path(__file__).parents[1] / "shipped_apps"))
 
 
 def _find(root: Path) -> Found:

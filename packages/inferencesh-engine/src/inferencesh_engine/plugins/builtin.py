@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class BuiltinEnginePlugin:
-    """Subprocess workers, and apps from the configured folder."""
+    """Subprocess workers, and apps from the configured folder and from the engine's own."""
 
     @hookimpl
     def inferencesh_executors(self) -> list[ExecutorChoice]:
@@ -22,10 +22,10 @@ class BuiltinEnginePlugin:
 
     @hookimpl
     def inferencesh_apps(self, config: EngineConfig) -> list[AppSource]:
-        """Give the folders in `apps_dir`."""
-        from ..catalog.sources import folder_source  # noqa: PLC0415  # the catalog is not needed before
+        """Give the folders in `apps_dir`, and the apps that come with the engine."""
+        from ..catalog.sources import folder_source, shipped_source  # noqa: PLC0415  # not needed before
 
-        return [folder_source(config.apps_dir)]
+        return [folder_source(config.apps_dir), shipped_source()]
 
 
 def _subprocess(_config: EngineConfig) -> Executor:
