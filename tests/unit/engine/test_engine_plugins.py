@@ -55,4 +55,4 @@ def test_a_plugin_adds_places_apps_come_from(tmp_path):
 
     config = EngineConfig(apps_dir=tmp_path / "apps")
     catalog = Catalog(config, Hooks([Elsewhere()]).app_sources(config))
-    assert [app.folder for app in catalog.apps()] == [elsewhere]
+    assert elsewhere in [app.folder for app in catalog.apps()]
