@@ -74,7 +74,7 @@ class Ledger:
 
     def __init__(self, config: EngineConfig, store: Store) -> None:
         self.live: dict[str, LiveTask] = {}
-        self.bus = EventBus(config.max_stream_backlog_bytes)
+        self.bus: EventBus[TaskEvent] = EventBus(config.max_stream_backlog_bytes)
         self.ended_count = 0
         self._config = config
         self._store = store

@@ -148,6 +148,11 @@ class TaskEvent:
         return self.state.seq
 
     @property
+    def subject(self) -> str:
+        """The task's id."""
+        return self.view.spec.id
+
+    @property
     def size(self) -> int:
         """About how many characters the event is."""
         return len(self.state.output.text) + len(self.view.spec.input.text)
