@@ -45,6 +45,13 @@ class EngineConfig:
         idempotency_hours: How long an `Idempotency-Key` is remembered.
         max_finished_tasks: Finished tasks kept; the oldest go first.
         event_retention_seconds: How long a finished task keeps the events that led to its final state.
+        max_chat_messages: Messages of one chat; one more is refused with 409.
+        max_queued_messages: Messages of one chat that wait for the turn before them; one more is a 429.
+        max_turn_steps: How often the model is called in one turn; an agent may set itself a lower limit.
+        max_turn_seconds: How long model and tools may work in one turn; waiting for people does not count.
+            None is for ever.
+        max_turn_tokens: Tokens a turn may take, as the core app counts them; None is any number.
+        max_tool_calls_at_once: Tool calls of one message; the model is told of those it has too many.
         tool_timeout_seconds: How long an HTTP, webhook or MCP tool may take to answer.
         max_tool_result_bytes: The largest result a tool may give a model; a larger one is an error it is told.
         max_agent_depth: How many chats deep agents may call agents; 0 forbids it.
@@ -85,6 +92,12 @@ class EngineConfig:
     event_retention_seconds: float = 60
     upload_url_seconds: float = 3600
     file_url_seconds: float = 7 * 24 * 3600
+    max_chat_messages: int = 10_000
+    max_queued_messages: int = 100
+    max_turn_steps: int = 50
+    max_turn_seconds: float | None = None
+    max_turn_tokens: int | None = None
+    max_tool_calls_at_once: int = 64
     tool_timeout_seconds: float = 60
     max_tool_result_bytes: int = 1 * MIB
     max_agent_depth: int = 5
