@@ -1,0 +1,76 @@
+"""Tools of agents: how they are written, and how those with handlers are run."""
+
+from __future__ import annotations
+
+from inferencesh_core.types import (
+    AgentTool,
+    AppToolConfig,
+    HookToolConfig,
+    HTTPToolConfig,
+    InternalToolsConfig,
+    ToolAuthConfig,
+    ToolType,
+)
+
+from .builders import (
+    AgentToolBuilder,
+    AppToolBuilder,
+    ClientToolBuilder,
+    HTTPToolBuilder,
+    MCPToolBuilder,
+    ToolBuilder,
+    WebhookToolBuilder,
+    agent_tool,
+    app_tool,
+    call_tool,
+    http_tool,
+    mcp_tool,
+    tool,
+    webhook_tool,
+)
+from .call import ToolCallInfo
+from .client_tool import ClientTool, ClientToolHandler
+from .functions import function_tool
+from .internal import InternalToolsBuilder, internal_tools
+from .schema import array, boolean, enum_of, integer, number, obj, optional, string
+from .toolbox import ToolAnswer, Toolbox
+
+__all__ = [
+    "AgentTool",
+    "AgentToolBuilder",
+    "AppToolBuilder",
+    "AppToolConfig",
+    "ClientTool",
+    "ClientToolBuilder",
+    "ClientToolHandler",
+    "HTTPToolBuilder",
+    "HTTPToolConfig",
+    "HookToolConfig",
+    "InternalToolsBuilder",
+    "InternalToolsConfig",
+    "MCPToolBuilder",
+    "ToolAnswer",
+    "ToolAuthConfig",
+    "ToolBuilder",
+    "ToolCallInfo",
+    "ToolType",
+    "Toolbox",
+    "WebhookToolBuilder",
+    "agent_tool",
+    "app_tool",
+    "array",
+    "boolean",
+    "call_tool",
+    "enum_of",
+    "function_tool",
+    "http_tool",
+    "integer",
+    "internal_tools",
+    "mcp_tool",
+    "number",
+    "obj",
+    "optional",
+    "string",
+    "tool",
+    "webhook_tool",
+]
