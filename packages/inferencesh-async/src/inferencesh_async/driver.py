@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from inferencesh_core.flow.apart import CANCELLED, OwnThreads
 from inferencesh_core.flow.driver import log_failed_farewell
 from inferencesh_core.flow.effects import (
     Afterwards,
     Call,
+    CallApart,
+    CallTimeoutError,
     CloseStream,
     Effect,
     Emit,
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 T = TypeVar("T")
+
+FAREWELL_SECONDS = 1.0
+"""How long a coroutine that was cancelled may take to end before it is left behind."""
 
 
 class AsyncioDriver:
@@ -129,6 +135,21 @@ class _Scope:
         result = effect.function(*effect.arguments)
         return await result if hasattr(result, "__await__") else result
 
+    async def call_apart(self, effect: CallApart) -> Any:
+        called = asyncio.ensure_future(_called(effect.function, effect.arguments))
+        called.add_done_callback(_seen)
+        try:
+            in_time, _ = await asyncio.wait({called}, timeout=effect.timeout)
+        finally:
+            if not called.done():
+                called.cancel()
+                await asyncio.wait({called}, timeout=FAREWELL_SECONDS)
+        if not in_time and effect.timeout is not None:
+            raise CallTimeoutError(effect.timeout)
+        if called.cancelled():
+            raise RuntimeError(CANCELLED)
+        return called.result()
+
     async def fork(self, effect: Fork) -> _TaskGroup:
         group = _TaskGroup(self._transport, effect.flows, effect.limit)
         self._groups.append(group)
@@ -160,6 +181,7 @@ _PERFORM: dict[type[Effect], Callable[[_Scope, Any], Awaitable[Any]]] = {
     Sleep: _Scope.sleep,
     Now: _Scope.now,
     Call: _Scope.call,
+    CallApart: _Scope.call_apart,
     Fork: _Scope.fork,
     Join: _Scope.join,
     Afterwards: _Scope.afterwards,
@@ -205,3 +227,14 @@ class _TaskGroup(Group[Any]):
         except Exception as error:  # noqa: BLE001 - an outcome carries any failure to whoever joins
             outcome = Outcome(index, error=error)
         self._done.put_nowait(outcome)
+
+
+async def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    result = await asyncio.get_running_loop().run_in_executor(OwnThreads(), function, *arguments)
+    return await result if hasattr(result, "__await__") else result
+
+
+def _seen(called: asyncio.Future[Any]) -> None:
+    """Look at how a call ended, or asyncio complains about errors of calls that were left behind."""
+    if not called.cancelled():
+        called.exception()

@@ -14,7 +14,7 @@ import selectors
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from inferencesh_core.testing.script import ScriptedServer
-from inferencesh_core.testing.world import BASE_URL, KEY
+from inferencesh_core.testing.world import BASE_URL, HANG_SECONDS, KEY
 
 from .client import AsyncInference
 
@@ -35,7 +35,7 @@ PATIENCE_SECONDS = 10.0
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop that never waits for time to pass: its clock jumps."""
+    """An event loop that never waits for time to pass: its clock jumps, but not past a thread at work."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
@@ -45,16 +45,30 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         """Give the seconds since the loop was made, by its own clock."""
         return self._jumping.now
 
+    def run_in_executor(  # type: ignore[override]  # typeshed's is of a kind that Python 3.10 lacks
+        self, executor: Any, func: Callable[..., R], *args: Any
+    ) -> asyncio.Future[R]:
+        """Run a function on a thread, for which the clock waits `HANG_SECONDS`."""
+        future = super().run_in_executor(executor, func, *args)
+        self._jumping.threads += 1
+        future.add_done_callback(self._thread_ended)
+        return future
+
+    def _thread_ended(self, _future: asyncio.Future[Any]) -> None:
+        self._jumping.threads -= 1
+
 
 class _JumpingSelector(selectors.DefaultSelector):
     now = 0.0
+    threads = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(PATIENCE_SECONDS if timeout is None else 0)
         if not ready and timeout is None:
             raise AssertionError("the scripted world stands still: a coroutine waits for what never comes")
         if not ready and timeout is not None and timeout > 0:
-            self.now += timeout
+            ready = super().select(HANG_SECONDS) if self.threads else ready
+            self.now += 0 if ready else timeout
         return ready
 
 

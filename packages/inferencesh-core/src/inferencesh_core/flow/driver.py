@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .effects import (
     Afterwards,
     Call,
+    CallApart,
     CloseStream,
     Effect,
     Emit,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from ..http.messages import Response
     from ..http.transport import Transport
+    from .apart import Apart
     from .effects import Feed, Flow
 
 R = TypeVar("R")
@@ -77,6 +79,7 @@ class _Scope:
         self._streams: list[OpenedStream] = []
         self._groups: list[_ThreadGroup] = []
         self._afterwards: list[Flow[None]] = []
+        self._apart: Apart | None = None
 
     def run(self, flow: Flow[R]) -> R:
         steps: Generator[Any, None, R] = self.steps(flow)
@@ -134,6 +137,15 @@ class _Scope:
         result = effect.function(*effect.arguments)
         return _awaited(result) if hasattr(result, "__await__") else result
 
+    def call_apart(self, effect: CallApart) -> Any:
+        from .apart import Apart  # noqa: PLC0415 - it loads asyncio
+
+        self._apart = Apart(effect.function, effect.arguments)
+        try:
+            return self._apart.result(effect.timeout)
+        finally:
+            self._apart.leave()
+
     def fork(self, effect: Fork) -> _ThreadGroup:
         group = _ThreadGroup(self._transport, effect.flows, effect.limit)
         self._groups.append(group)
@@ -146,6 +158,8 @@ class _Scope:
         self._afterwards.append(effect.flow)
 
     def close(self) -> None:
+        if self._apart is not None:
+            self._apart.leave()
         for group in self._groups:
             group.close()
         for stream in self._streams:
@@ -165,6 +179,7 @@ _PERFORM: dict[type[Effect], Callable[[_Scope, Any], Any]] = {
     Sleep: _Scope.sleep,
     Now: _Scope.now,
     Call: _Scope.call,
+    CallApart: _Scope.call_apart,
     Fork: _Scope.fork,
     Join: _Scope.join,
     Afterwards: _Scope.afterwards,
@@ -191,13 +206,15 @@ class _ThreadGroup(Group[Any]):
         self._stopped = threading.Event()
         self._scopes: set[_Scope] = set()
         self._todo: queue.SimpleQueue[tuple[int, Flow[Any]] | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[Outcome[Any]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Outcome[Any] | BaseException] = queue.SimpleQueue()
 
     def join(self) -> Outcome[Any] | None:
         self._start_more()
         if not self._unjoined:
             return None
         outcome = self._done.get()
+        if isinstance(outcome, BaseException):
+            raise outcome
         self._unjoined -= 1
         return outcome
 
@@ -225,12 +242,15 @@ class _ThreadGroup(Group[Any]):
     def _run(self, index: int, flow: Flow[Any]) -> None:
         scope = _Scope(self._transport, self._stopped)
         self._scopes.add(scope)
+        outcome: Outcome[Any] | BaseException
         try:
             outcome = Outcome(index, scope.run(flow))
         except _Stopped:
             return
         except Exception as error:  # noqa: BLE001 - an outcome carries any failure to whoever joins
             outcome = Outcome(index, error=error)
+        except BaseException as interrupt:  # noqa: BLE001 - it ends whoever joins, as if it had come there
+            outcome = interrupt
         finally:
             self._scopes.discard(scope)
             scope.close()

@@ -15,6 +15,7 @@ and one asyncio driver serve every operation, so nothing is written twice. Three
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Union
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Effect:
@@ -97,6 +99,26 @@ class Call(Effect):
     def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         self.function = function
         self.arguments = arguments
+
+
+class CallApart(Effect):
+    """Call something of the user's where it can be left behind after ``timeout`` seconds."""
+
+    __slots__ = ("arguments", "function", "timeout")
+
+    def __init__(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], timeout: float | None
+    ) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.timeout = timeout
+
+
+class CallTimeoutError(TimeoutError):
+    """What was called apart took too long and was left behind."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"it had not ended after {seconds:g} seconds")
 
 
 class Fork(Effect):
@@ -228,6 +250,20 @@ def call(function: Callable[..., Any], *arguments: Any) -> Flow[Any]:
     return (yield Call(function, arguments))
 
 
+def call_apart(function: Callable[..., Any], *arguments: Any, timeout: float | None = None) -> Flow[Any]:
+    """Call a function of the user's so that one that hangs cannot hold the flow up.
+
+    It runs on a thread of its own, also under asyncio, with the caller's context variables; once it takes too
+    long its thread is left alone. What it gives is awaited when it is awaitable, on the caller's loop under
+    asyncio, and cancelled when that takes too long. ``timeout`` is in seconds; ``None`` waits for ever.
+
+    Raises:
+        CallTimeoutError: it took too long.
+        Exception: what the function raised; a `RuntimeError` when its coroutine was cancelled from elsewhere.
+    """
+    return (yield CallApart(function, arguments, None if timeout == inf else timeout))
+
+
 def afterwards(flow: Flow[None]) -> Flow[None]:
     """Run ``flow`` when this one is over: returned, raised, closed, cancelled or interrupted.
 
@@ -267,8 +303,11 @@ def gather(flows: Iterable[Flow[R]], limit: int) -> Flow[list[R]]:
     return [results[index] for index in sorted(results)]
 
 
-def result_of(feed: Feed[Any, R]) -> Flow[R]:
-    """Run a feed for its result alone; what it emits is dropped."""
+def through(feed: Feed[T, R], take: Callable[[T], Feed[U, Any]]) -> Feed[U, R]:
+    """Run a feed and give each value it emits to ``take``, which may ask and emit on its own.
+
+    What ``take`` raises is not thrown into the feed, but ends both.
+    """
     value: Any = None
     error: Exception | None = None
     while True:
@@ -277,8 +316,19 @@ def result_of(feed: Feed[Any, R]) -> Flow[R]:
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         value, error = None, None
-        if not isinstance(step, Emit):
-            try:
-                value = yield step
-            except Exception as problem:  # noqa: BLE001 - thrown at us for the feed to judge
-                error = problem
+        if isinstance(step, Emit):
+            yield from take(step.value)
+            continue
+        try:
+            value = yield step
+        except Exception as problem:  # noqa: BLE001 - thrown at us for the feed to judge
+            error = problem
+
+
+def result_of(feed: Feed[Any, R]) -> Flow[R]:
+    """Run a feed for its result alone; what it emits is dropped."""
+    return through(feed, _dropped)  # type: ignore[return-value]  # nothing is left to emit
+
+
+def _dropped(_value: Any) -> Flow[None]:
+    yield from ()

@@ -20,10 +20,13 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client import Inference
+from ..flow.apart import Apart
 from ..flow.driver import SyncDriver, log_failed_farewell
 from ..flow.effects import (
     Afterwards,
     Call,
+    CallApart,
+    CallTimeoutError,
     CloseStream,
     Emit,
     Fork,
@@ -53,6 +56,9 @@ T = TypeVar("T")
 
 KEY = "scripted-key"
 BASE_URL = "https://api.scripted.test"
+
+HANG_SECONDS = 1.0
+"""How long a function called apart may really take before the world takes it for one that hangs."""
 
 
 class World(ScriptedServer, SyncDriver):
@@ -238,6 +244,16 @@ class _Process:
         result = effect.function(*effect.arguments)
         self.wake(_awaited(result) if hasattr(result, "__await__") else result)
 
+    def call_apart(self, effect: CallApart) -> None:
+        apart = Apart(effect.function, effect.arguments)
+        try:
+            self.wake(apart.result(HANG_SECONDS))
+        except CallTimeoutError:
+            seconds = inf if effect.timeout is None else effect.timeout
+            self.wake(error=CallTimeoutError(seconds), after=seconds)
+        finally:
+            apart.leave()
+
     def fork(self, effect: Fork) -> None:
         group = _Group(self.world, effect)
         self._groups.append(group)
@@ -259,6 +275,7 @@ _PERFORM: dict[type[Effect], Callable[[_Process, Any], None]] = {
     Sleep: _Process.sleep,
     Now: _Process.now,
     Call: _Process.call,
+    CallApart: _Process.call_apart,
     Fork: _Process.fork,
     Join: _Process.join,
     Afterwards: _Process.afterwards,
