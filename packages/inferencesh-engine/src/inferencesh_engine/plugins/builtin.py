@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .specs import ExecutorChoice, hookimpl
 
 if TYPE_CHECKING:
+    from ..agents.tools.runner import Tool, ToolRunnerFactory
     from ..catalog import AppSource
     from ..config import EngineConfig
     from ..executors import Executor
@@ -26,6 +27,13 @@ class BuiltinEnginePlugin:
         from ..catalog.sources import folder_source, shipped_source  # noqa: PLC0415  # not needed before
 
         return [folder_source(config.apps_dir), shipped_source()]
+
+    @hookimpl
+    def inferencesh_tool_runner(self, tool: Tool) -> ToolRunnerFactory | None:
+        """Give the runners of apps, agents, HTTP calls, webhooks, MCP servers and the engine's own tools."""
+        from ..agents.tools.kinds import runner_of  # noqa: PLC0415  # engines without agents need none of it
+
+        return runner_of(tool.type)
 
 
 def _subprocess(_config: EngineConfig) -> Executor:

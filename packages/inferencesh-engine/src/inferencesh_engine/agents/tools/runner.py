@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Started = Callable[[str], Awaitable[None]]
 """Told the id of the task or chat that runs an invocation; it is on disk when this has been awaited."""
 
+NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
+
 
 class ToolError(Exception):
     """The tool failed; the text is for the model: what happened, and what it may do about it."""
@@ -50,6 +52,11 @@ class Offered:
     name: str
     description: str
     parameters: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, tool: Tool, parameters: Mapping[str, Any] | None, description: str = "") -> Offered:
+        """The tool with these parameters, None being none, and a description where it has none itself."""
+        return cls(tool.name, tool.description or description, parameters or NO_PARAMETERS)
 
 
 @dataclass(frozen=True, kw_only=True)
