@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_core.refs import Ref
 
 from .clock import now
+from .domain.encoded import Encoded
 from .domain.jobs import Description
 from .domain.problems import Problem
 from .domain.requests import parse_run
@@ -24,12 +26,12 @@ if TYPE_CHECKING:
 
     from .catalog import App, Catalog
     from .config import EngineConfig
-    from .domain.encoded import Encoded
     from .domain.jobs import FunctionDescription
     from .domain.requests import RunRequest
     from .files import Files
     from .pool import Pool
     from .sessions import LiveSession, Sessions
+    from .settings import Alias
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Acceptance:
 
     async def check(self, body: Mapping[str, Any]) -> Acceptable:
         """The task the body asks for."""
-        request = parse_run(body)
+        request = self._unaliased(parse_run(body))
         session = self._session(request)
         app, function = self._find(request) if session is None else _find_in(session, request)
         self._require(app)
@@ -84,6 +86,15 @@ class Acceptance:
             return self._catalog.resolve(spec.app).app
         except Problem:
             return None
+
+    def _unaliased(self, request: RunRequest) -> RunRequest:
+        """The request for the app that an alias stands for, with what the alias adds to it."""
+        alias = self._catalog.alias(request.app) if request.app else None
+        if alias is None or not request.app:
+            return request
+        # What is missing is told in the words of the caller, who knows the alias alone.
+        resolved = self._catalog.resolve(request.app)
+        return replace(_through(alias, request), function=request.function or resolved.function)
 
     def _session(self, request: RunRequest) -> LiveSession | None:
         return None if request.session in (None, NEW) else self._sessions.find(request.session)
@@ -131,6 +142,18 @@ class Acceptance:
         if known is None:
             known = self._schemas[app.version_id, part] = InputSchema(schema)
         known.check({} if given.value is None else given.value, name)
+
+
+def _through(alias: Alias, request: RunRequest) -> RunRequest:
+    given, setup = request.input.value, request.setup.value
+    return replace(
+        request,
+        app=alias.target,
+        input=Encoded.of({**alias.input, **(given or {})})
+        if isinstance(given, (dict, NoneType))
+        else request.input,
+        setup=Encoded.of(alias.setup) if setup is None and alias.setup else request.setup,
+    )
 
 
 def _entry(app: App, described: Description, function: str) -> FunctionDescription:

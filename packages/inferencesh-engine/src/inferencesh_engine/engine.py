@@ -18,6 +18,7 @@ from .pool import Pool
 from .reports import Reports
 from .retention import Retention
 from .sessions import Sessions
+from .settings import load_settings
 from .store import Store
 from .tasks import Tasks
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .domain.listing import ListQuery, Page
     from .domain.views import RunOutcome, TaskEvent
     from .executors import Executor
+    from .settings import Settings
 
 
 class Engine:
@@ -45,14 +47,16 @@ class Engine:
 
     Attributes:
         base_url: Where the engine's HTTP API listens; None until a server says so. File URLs begin with it.
-        catalog: The apps.
-        store: Tasks and file records. There once the engine is started, as are the others below.
+        settings: What `engine.yml` says. There once the engine is started, as are the others below.
+        catalog: The apps and the agent templates.
+        store: Tasks and file records.
         files: Uploads and outputs.
         pool: The workers.
         sessions: The sessions.
     """
 
     base_url: str | None = None
+    settings: Settings
     catalog: Catalog
     store: Store
     files: Files
@@ -66,10 +70,11 @@ class Engine:
     async def start(self) -> None:
         """Open the store, find the apps, and take up the tasks an earlier engine left unfinished.
 
-        Raises EngineStartError when the state folder is in use or damaged, or the apps clash.
+        Raises EngineStartError when the state folder is in use or damaged, or the served folder is wrong.
         """
         config = self.config
         async with AsyncExitStack() as on_failure:
+            self.settings = load_settings(config.apps_dir)
             executor = self._hooks.executor(config)
             on_failure.push_async_callback(executor.close)
             await executor.open()
@@ -84,7 +89,8 @@ class Engine:
 
     async def _start_parts(self, executor: Executor) -> None:
         config = self.config
-        self.catalog = Catalog(config, self._hooks.app_sources(config), lambda: self.base_url)
+        sources = self._hooks.app_sources(config)
+        self.catalog = Catalog(config, sources, lambda: self.base_url, self.settings)
         self.files = Files(config, self.store.files, lambda: self.base_url)
         await asyncio.to_thread(self.files.blobs.open)
         self._ledger = Ledger(config, self.store)

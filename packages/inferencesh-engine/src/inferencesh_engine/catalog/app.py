@@ -19,7 +19,7 @@ DEFAULT_NAMESPACE = "local"
 SHIPPED_NAMESPACE = "inferencesh"
 
 _ID_LENGTH = 26
-_SHORT_ID_LENGTH = 8
+SHORT_ID_LENGTH = 8
 # Larger files count by size and time: weights of a model are not read to see whether they changed.
 _MAX_DIGESTED_BYTES = 1024 * 1024
 _SKIPPED_FOLDERS = {"__pycache__", "node_modules", "venv"}
@@ -54,7 +54,7 @@ class App:
     @property
     def short_version(self) -> str:
         """The version as references write it."""
-        return self.version_id[:_SHORT_ID_LENGTH]
+        return self.version_id[:SHORT_ID_LENGTH]
 
 
 def read_app(folder: Path, stamps: tuple[Stamp, ...]) -> App:
@@ -63,7 +63,7 @@ def read_app(folder: Path, stamps: tuple[Stamp, ...]) -> App:
 
     manifest = load_manifest(folder)
     namespace = manifest.namespace or DEFAULT_NAMESPACE
-    app_id = _identifier(f"{namespace}/{manifest.name}".encode())
+    app_id = identifier(f"{namespace}/{manifest.name}".encode())
     return App(namespace, manifest.name, app_id, _version(folder, stamps), folder, manifest)
 
 
@@ -103,8 +103,9 @@ def _version(folder: Path, stamps: tuple[Stamp, ...]) -> str:
             lines.append(f"{path} {size} {modified}")
         else:
             lines.append(f"{path} {hashlib.sha256((folder / path).read_bytes()).hexdigest()}")
-    return _identifier("\n".join(lines).encode())
+    return identifier("\n".join(lines).encode())
 
 
-def _identifier(content: bytes) -> str:
+def identifier(content: bytes) -> str:
+    """A digest as ids are written: 26 characters, lower-case letters and digits."""
     return base64.b32encode(hashlib.sha256(content).digest()).decode().lower()[:_ID_LENGTH]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_app.worker.protocol import INPUT_FOLDER_VARIABLE
@@ -12,22 +11,27 @@ from inferencesh_core.refs import Ref
 
 from ..blobs import BLOBS_FOLDER
 from ..domain.problems import EngineStartError, Problem
+from ..settings import Settings
 from .app import DEFAULT_NAMESPACE, SHIPPED_NAMESPACE
 from .entry import Entry
 from .environment import worker_environment
 from .layers import Layers
 from .requirements import unmet
 from .sources import folder_source
+from .suggestions import did_you_mean, what_exists
+from .templates import Templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ..config import EngineConfig
+    from ..settings import Alias
     from .app import App
     from .sources import AppSource
+    from .templates import AgentTemplate
 
-_MAX_NAMED = 20
+_NO_SETTINGS = Settings()
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,10 @@ class Catalog:
         config: Says where state is kept and where secrets come from.
         sources: Where apps come from; None means the configured folder alone.
         base_url: Says where the engine listens; None while it does not.
+        settings: Says which names stand for which apps.
 
     Raises:
-        EngineStartError: There is no such folder, or two apps have one name.
+        EngineStartError: There is no such folder, or two apps or two agents have one name.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Catalog:
         config: EngineConfig,
         sources: Sequence[AppSource] | None = None,
         base_url: Callable[[], str | None] = lambda: None,
+        settings: Settings = _NO_SETTINGS,
     ) -> None:
         self._config = config
         self._base_url = base_url
@@ -63,7 +69,9 @@ class Catalog:
         self._entries: dict[Path, Entry] = {}
         self._by_name: dict[str, list[Entry]] = {}
         self._issues: list[str] = []
-        twice = self._scan()
+        self._settings = settings
+        self._templates = Templates(config.apps_dir)
+        twice = self._scan() + self._templates.twice()
         if twice:
             raise EngineStartError(f"{twice[0]}; rename one of them")
 
@@ -77,19 +85,50 @@ class Catalog:
         broken = [
             f"app {entry.ref} cannot be used: {entry.broken}" for entry in self._listed() if entry.broken
         ]
-        return broken + self._issues
+        return broken + self._issues + self._templates.issues()
+
+    def agents(self) -> list[AgentTemplate]:
+        """The agent templates that can be used, by name."""
+        return self._templates.all()
+
+    def agent(self, reference: str) -> AgentTemplate:
+        """The agent template a reference means.
+
+        Raises:
+            Problem: 400 for what is no reference, 404 for what does not exist, naming what does, 422 for a
+                file that is broken, naming file and line, and for a name that several namespaces have.
+        """
+        return self._templates.resolve(reference)
+
+    def agent_by_id(self, *, agent_id: str | None = None, version_id: str | None = None) -> AgentTemplate:
+        """The template with these ids, of which one may be left out; raises `Problem` 404."""
+        return self._templates.by_id(agent_id=agent_id, version_id=version_id)
+
+    def alias(self, reference: str) -> Alias | None:
+        """What a reference stands for by the settings; None for itself. Raises `Problem` 400."""
+        return self._settings.alias(_parsed(reference)) if self._settings.aliases else None
 
     def resolve(self, reference: str) -> Resolved:
-        """The app and function a reference means.
+        """The app and function a reference means, or what it is an alias of.
 
         Raises:
             Problem: 400 for what is no reference, 404 for what does not exist, naming what does, 422 for
                 a name that several namespaces have and for an app that is broken, with the reason.
         """
+        ref = _parsed(reference)
+        if (alias := self._settings.alias(ref)) is not None:
+            return self._resolve_alias(ref, Ref.parse(alias.target))
+        return self._resolve(ref)
+
+    def _resolve_alias(self, ref: Ref, target: Ref) -> Resolved:
         try:
-            ref = Ref.parse(reference)
-        except ValueError as error:
-            raise Problem(400, "invalid_request", str(error)) from None
+            resolved = self._resolve(target)
+        except Problem as problem:
+            detail = f"{ref} stands for {target} (engine.yml): {problem.detail}"
+            raise Problem(problem.status, problem.code, detail) from None
+        return replace(resolved, function=ref.function or resolved.function)
+
+    def _resolve(self, ref: Ref) -> Resolved:
         entry = self._find(ref)
         if entry is None or entry.refresh() or not entry.folder.is_dir():
             self._scan()
@@ -178,17 +217,15 @@ class Catalog:
 
     def _not_found(self, ref: Ref) -> Problem:
         wanted = f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
-        close = [
-            entry.ref
-            for name in difflib.get_close_matches(ref.name, self._by_name, n=3)
-            for entry in self._by_name[name]
-        ]
-        hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        hint = did_you_mean(ref.name, [entry.ref for entry in self._listed()])
         return Problem(404, "app_not_found", f"no app {wanted}; {self._what_exists()}.{hint}")
 
     def _what_exists(self) -> str:
-        refs = [entry.ref for entry in self._listed()]
-        if not refs:
-            return "there are no apps here"
-        more = f" and {len(refs) - _MAX_NAMED} more" if len(refs) > _MAX_NAMED else ""
-        return f"there are {', '.join(refs[:_MAX_NAMED])}{more}"
+        return what_exists("apps", [entry.ref for entry in self._listed()])
+
+
+def _parsed(reference: str) -> Ref:
+    try:
+        return Ref.parse(reference)
+    except ValueError as error:
+        raise Problem(400, "invalid_request", str(error)) from None

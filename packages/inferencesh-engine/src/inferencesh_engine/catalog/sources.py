@@ -8,6 +8,9 @@ from pathlib import Path
 
 from ..domain.problems import EngineStartError
 
+AGENTS_FOLDER = "agents"
+"""The folder of agent templates in a served folder."""
+
 _MANIFEST = "inf.yml"
 _SKIPPED = {"__pycache__", "node_modules"}
 
@@ -53,7 +56,7 @@ def _find(root: Path) -> Found:
     for child in _folders_in(root):
         apps = [folder for folder in (child, *_folders_in(child)) if (folder / _MANIFEST).is_file()]
         folders += apps[:1] if apps[:1] == [child] else apps
-        if not apps:
+        if not apps and child.name != AGENTS_FOLDER:
             issues.append(f"{child} is ignored: it has no {_MANIFEST}, nor has any folder in it")
     return Found(tuple(folders), tuple(issues))
 

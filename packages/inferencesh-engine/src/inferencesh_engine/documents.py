@@ -1,0 +1,56 @@
+"""YAML files of the served folder, read strictly: what is not known there is an error that names the line."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from inferencesh_app.yaml_document import MAX_DOCUMENT_BYTES, read_yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from inferencesh_app.yaml_document import Spot, YamlProblem
+
+
+def read_document(path: Path) -> tuple[Spot, bytes]:
+    """The top value of a file, and its content.
+
+    Raises:
+        OSError: It cannot be read.
+        YamlProblem: It is no YAML, too large, or no mapping.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_DOCUMENT_BYTES + 1)
+    return read_yaml(content), content
+
+
+def place_of(path: Path, problem: YamlProblem) -> str:
+    """Where the problem is, for people."""
+    return f"{path}, line {problem.line}" if problem.line else str(path)
+
+
+def check_names(spot: Spot, *known: str) -> None:
+    """Raise YamlProblem for a name in a mapping that is none of the known ones, or stands there twice."""
+    seen = set()
+    for name, value in spot.members():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+            raise value.problem(f"{name!r} is not known here; {hint}")
+        if name in seen:
+            raise value.problem(f"{name!r} stands here twice")
+        seen.add(name)
+
+
+def required_text(spot: Spot, name: str, example: str) -> str:
+    """The text of a member that must be there."""
+    text = spot[name].text()
+    if not text:
+        raise spot.problem(f"{name} is missing; add a line like '{name}: {example}'")
+    return text
+
+
+def texts(spot: Spot) -> tuple[str, ...]:
+    """The items of a list of texts."""
+    return tuple(item.text() for item in spot.items())

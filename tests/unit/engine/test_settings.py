@@ -1,0 +1,121 @@
+"""What `engine.yml` may say, and what an operator is told who got it wrong."""
+
+import pytest
+
+from inferencesh_core.refs import Ref
+from inferencesh_engine.domain.problems import EngineStartError
+from inferencesh_engine.settings import (
+    Alias,
+    IntegrationRule,
+    McpServerRule,
+    SecretRule,
+    Settings,
+    load_settings,
+)
+
+EVERYTHING = """
+aliases:
+  infsh/claude-sonnet-4: inferencesh/scripted
+  infsh/claude-sonnet-4@v2:
+    app: acme/model@k3v9:chat
+    setup: {size: small}
+    input: {temperature: 0.2}
+tool_secrets:
+  NOTES_KEY: {hosts: [api.example.com, "*.Example.org"]}
+  TOKEN:
+integrations:
+  google: {token_secret: TOKEN}
+mcp_servers:
+  int-abc123: {command: server, args: [--port, 80], env: {KEY: "${{secrets.TOKEN}}"}}
+  int-def456: {url: https://mcp.example.com/mcp, headers: {Authorization: x}}
+"""
+
+
+def settings_of(folder, text):
+    (folder / "engine.yml").write_text(text)
+    return load_settings(folder)
+
+
+def test_a_folder_without_the_file_has_no_settings(tmp_path):
+    assert load_settings(tmp_path) == Settings()
+
+
+def test_everything_that_can_be_said_is_read(tmp_path):
+    settings = settings_of(tmp_path, EVERYTHING)
+    assert settings.tool_secrets == {
+        "NOTES_KEY": SecretRule(("api.example.com", "*.example.org")),
+        "TOKEN": SecretRule(),
+    }
+    assert settings.integrations == {"google": IntegrationRule("TOKEN")}
+    assert settings.mcp_servers == {
+        "int-abc123": McpServerRule("server", ("--port", "80"), {"KEY": "${{secrets.TOKEN}}"}),
+        "int-def456": McpServerRule(url="https://mcp.example.com/mcp", headers={"Authorization": "x"}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("reference", "meant"),
+    [
+        ("infsh/claude-sonnet-4", "inferencesh/scripted"),
+        ("infsh/claude-sonnet-4@abc123", "inferencesh/scripted"),
+        ("infsh/claude-sonnet-4@abc123:run", "inferencesh/scripted"),
+        ("infsh/claude-sonnet-4@v2", "acme/model@k3v9:chat"),
+        ("claude-sonnet-4", None),
+        ("acme/claude-sonnet-4", None),
+    ],
+)
+def test_an_alias_is_meant_by_every_version_unless_one_has_its_own(tmp_path, reference, meant):
+    alias = settings_of(tmp_path, EVERYTHING).alias(Ref.parse(reference))
+    assert (alias.target if alias else None) == meant
+
+
+def test_an_alias_may_bring_setup_and_input(tmp_path):
+    alias = settings_of(tmp_path, EVERYTHING).alias(Ref.parse("infsh/claude-sonnet-4@v2"))
+    assert alias == Alias("acme/model@k3v9:chat", {"size": "small"}, {"temperature": 0.2})
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        ("alias: {}", 1, "did you mean aliases"),
+        ("aliases: {}\naliases: {}", 2, "'aliases' stands here twice"),
+        ("aliases: [a]", 1, "must be names with values"),
+        ("aliases:\n  a/b: 'c d'", 2, "'c d' is not of the form"),
+        ("aliases:\n  a/b/c: d", 2, "'a/b/c' is not of the form"),
+        ("aliases:\n  a/b:run: d", 2, "names a function"),
+        ("aliases:\n  a/b: {setup: {}}", 2, "app is missing"),
+        ("aliases:\n  a/b: {app: c, setup: [1]}", 2, "setup must be names with values"),
+        ("aliases:\n  a/b: c/d@x\n  c/d: e", 2, "an alias itself"),
+        ("aliases:\n  a/b: a/b@1", 2, "an alias itself"),
+        ("tool_secrets:\n  A-B: {}", 2, "named like an environment variable"),
+        ("tool_secrets:\n  KEY: {hosts: ['https://x.org']}", 2, "no scheme, port or path"),
+        ("tool_secrets:\n  KEY: {host: x.org}", 2, "did you mean hosts"),
+        ("integrations:\n  google: {}", 2, "token_secret is missing"),
+        ("integrations:\n  google: {token_secret: T}", 2, "add it there with its hosts"),
+        ("mcp_servers:\n  a: {}", 2, "either a command to start or a url"),
+        ("mcp_servers:\n  a: {command: x, url: http://y}", 2, "either a command to start or a url"),
+        ("mcp_servers:\n  a: {url: http://y, args: [x]}", 2, "args does not go with url"),
+        ("mcp_servers:\n  a: {url: ftp://y}", 2, "must begin with http"),
+        ("a: [", 1, "is not YAML"),
+    ],
+)
+def test_what_is_wrong_stops_the_start_and_names_file_line_and_fix(tmp_path, text, line, told):
+    with pytest.raises(EngineStartError) as caught:
+        settings_of(tmp_path, text)
+    assert f"engine.yml, line {line}" in str(caught.value)
+    assert told in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_stops_the_start(tmp_path):
+    (tmp_path / "engine.yml").mkdir()
+    with pytest.raises(EngineStartError, match=r"engine\.yml cannot be read"):
+        load_settings(tmp_path)
+
+
+def test_aliases_of_aliases_and_bombs_are_refused(tmp_path):
+    bomb = "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
+        f"{name}: &{name} [{','.join([f'*{before}'] * 10)}]\n"
+        for before, name in ["ab", "bc", "cd", "de", "ef"]
+    )
+    with pytest.raises(EngineStartError, match="values once its aliases are expanded"):
+        settings_of(tmp_path, bomb)
