@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
+    # What these packages add at run time is declared here for checkers; without them it is `Any`.
+    from inferencesh_agents import AsyncAgentsAPI, AsyncOpenAgent
     from inferencesh_core.assembly import ClientOptions
     from inferencesh_core.context import ClientContext
     from inferencesh_core.files import AsyncFilesAPI, Uploadable, UploadFileOptions
     from inferencesh_core.task_lines import Task
     from inferencesh_core.task_streams import AsyncTaskStream
     from inferencesh_core.tasks import AsyncTasksAPI
-
-    # What these packages add at run time is declared here for checkers; without them it is `Any`.
     from inferencesh_sessions import AsyncOpenSession, AsyncSessionsAPI
 
     from .driver import AsyncioDriver
@@ -45,6 +45,8 @@ class AsyncInference:
     if TYPE_CHECKING:
         tasks: AsyncTasksAPI
         files: AsyncFilesAPI
+        agent: AsyncOpenAgent
+        agents: AsyncAgentsAPI
         session: AsyncOpenSession
         sessions: AsyncSessionsAPI
     else:

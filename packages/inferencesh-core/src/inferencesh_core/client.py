@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     # What these packages add at run time is declared here for checkers; without them it is `Any`.
+    from inferencesh_agents import AgentsAPI, OpenAgent
     from inferencesh_sessions import OpenSession, SessionsAPI
 
     from .assembly import ClientOptions
@@ -44,6 +45,8 @@ class Inference:
     if TYPE_CHECKING:
         tasks: TasksAPI
         files: FilesAPI
+        agent: OpenAgent
+        agents: AgentsAPI
         session: OpenSession
         sessions: SessionsAPI
     else:

@@ -1,0 +1,98 @@
+"""Following a chat through every kind of trouble."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from inferencesh_core.errors import APIError, StreamError
+from inferencesh_core.flow.effects import emit
+from inferencesh_core.listening import Listener
+
+from .chat import Change
+from .errors import TurnTimeoutError
+
+if TYPE_CHECKING:
+    from inferencesh_core.context import ClientContext
+    from inferencesh_core.flow.effects import Feed, Flow
+    from inferencesh_core.follow import FollowOptions
+
+    from .chat import ChatView
+
+_MESSAGES_ASKED = 100
+
+
+class ChatFollower(Listener[Change]):
+    """Follows one chat until its view says that it is over.
+
+    Args:
+        context: Where the chat is.
+        view: What is known of it.
+        options: How to follow.
+    """
+
+    def __init__(self, context: ClientContext, view: ChatView, options: FollowOptions) -> None:
+        super().__init__(
+            context.api, context.config, options, chat_path(view.chat_id), f"chat {view.chat_id}"
+        )
+        self._view = view
+
+    def changes(self) -> Feed[Change, None]:
+        """Emit what each line changes, heartbeats included, until the chat or its turn is over.
+
+        Raises:
+            TurnTimeoutError: the time was over first; the turn goes on.
+            TransportError: the server could not be reached, time and again.
+            StreamError: the stream broke and was not to be reconnected.
+            ChatNotFoundError: there is no such chat.
+            APIError: the server refused.
+        """
+        yield from self.start_clock()
+        yield from self.listen()
+
+    def _is_over(self) -> bool:
+        return self._view.is_over
+
+    def _take(self, line: object) -> Feed[Change, None]:
+        self._progressed()
+        yield from emit(self._view.accept(line))
+        if self._view.is_in_doubt:
+            yield from self._look()
+
+    def _look(self) -> Feed[Change, None]:
+        left = yield from self.time_left()
+        chat = yield from self._api.call("GET", self._path, seconds=left)
+        if not isinstance(chat, dict):
+            raise StreamError(f"the server's answer for {self._name} is no chat: {chat!r:.80}")
+        messages = chat.get("chat_messages") or (yield from self._messages(left))
+        yield from emit(self._view.reconcile(chat, messages))
+
+    def _messages(self, seconds: float | None) -> Flow[list[Any]]:
+        """Ask for the messages that newer servers leave out of the chat."""
+        try:
+            path = f"{self._path}/messages?limit={_MESSAGES_ASKED}"
+            page = yield from self._api.call("GET", path, seconds=seconds)
+        except APIError as error:
+            if error.status_code not in {404, 405}:
+                raise
+            return []
+        items = page.get("items") if isinstance(page, dict) else page
+        return items if isinstance(items, list) else []
+
+    def _overdue(self) -> TurnTimeoutError:
+        text = (
+            f"chat {self._view.chat_id}: the turn was not over within {self._options.timeout:g} s; "
+            "it goes on, and stream_all takes it up again"
+        )
+        return TurnTimeoutError(text, self._view.chat, self._view.answer())
+
+
+def chat_path(chat_id: str) -> str:
+    """Give the route of a chat.
+
+    Raises:
+        ValueError: that is no id.
+    """
+    if not chat_id or not isinstance(chat_id, str):
+        raise ValueError(f"a chat id is a non-empty string, not {chat_id!r}")
+    return f"/chats/{quote(chat_id, safe='')}"
