@@ -148,7 +148,10 @@ class _Scope:
             raise CallTimeoutError(effect.timeout)
         if called.cancelled():
             raise RuntimeError(CANCELLED)
-        return called.result()
+        result, interrupt = called.result()
+        if interrupt is not None:
+            raise interrupt
+        return result
 
     async def fork(self, effect: Fork) -> _TaskGroup:
         group = _TaskGroup(self._transport, effect.flows, effect.limit)
@@ -229,9 +232,15 @@ class _TaskGroup(Group[Any]):
         self._done.put_nowait(outcome)
 
 
-async def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    result = await asyncio.get_running_loop().run_in_executor(OwnThreads(), function, *arguments)
-    return await result if hasattr(result, "__await__") else result
+async def _called(
+    function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> tuple[Any, BaseException | None]:
+    """Give what a call comes to, an interrupt apart: raised by a task, it would end the loop at once."""
+    try:
+        result = await asyncio.get_running_loop().run_in_executor(OwnThreads(), function, *arguments)
+        return (await result if hasattr(result, "__await__") else result), None
+    except (KeyboardInterrupt, SystemExit) as interrupt:
+        return None, interrupt
 
 
 def _seen(called: asyncio.Future[Any]) -> None:

@@ -87,7 +87,11 @@ class Parameters:
         Raises:
             InvalidArgumentsError: One cannot be made so.
         """
-        return {name: self._parameters[name].converted(value) for name, value in arguments.items()}
+        filled = {
+            name: one.field_default() for name, one in self._parameters.items() if one.has_field_default
+        }
+        given = {name: self._parameters[name].converted(value) for name, value in arguments.items()}
+        return {**filled, **given}
 
     def _hints(self, written: Callable[..., Any]) -> dict[str, Any]:
         try:
@@ -113,7 +117,7 @@ class _Parameter:
         self._name = parameter.name
         self._default = parameter.default
         if isinstance(self._default, FieldInfo):
-            annotation, self._default = Annotated[annotation, self._default], _default_of(self._default)
+            annotation = Annotated[annotation, self._default]
         try:
             self.adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         except PydanticUserError as error:
@@ -124,14 +128,25 @@ class _Parameter:
     @property
     def required(self) -> bool:
         """Whether the model must pass it."""
-        return self._default is _ABSENT
+        return (
+            self._default.is_required() if isinstance(self._default, FieldInfo) else self._default is _ABSENT
+        )
+
+    @property
+    def has_field_default(self) -> bool:
+        """Whether its default stands in a pydantic ``Field``, of which Python knows nothing."""
+        return isinstance(self._default, FieldInfo) and not self.required
+
+    def field_default(self) -> Any:
+        return self._default.get_default(call_default_factory=True)
 
     def default(self) -> dict[str, Any]:
         """The ``default`` of its schema; nothing when there is none, or none that JSON can show."""
         if self.required:
             return {}
+        default = self.field_default() if self.has_field_default else self._default
         try:
-            value = self.adapter.dump_python(self._default, mode="json", warnings=False)
+            value = self.adapter.dump_python(default, mode="json", warnings=False)
             return {"default": json.loads(json.dumps(value, allow_nan=False))}
         except (TypeError, ValueError):
             return {}
@@ -142,7 +157,3 @@ class _Parameter:
         except ValidationError as error:
             told = [": ".join([*map(str, (self._name, *one["loc"])), one["msg"]]) for one in error.errors()]
             raise InvalidArgumentsError("; ".join(told)) from error
-
-
-def _default_of(field: FieldInfo) -> Any:
-    return _ABSENT if field.is_required() else field.get_default(call_default_factory=True)
