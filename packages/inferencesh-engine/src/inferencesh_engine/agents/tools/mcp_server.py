@@ -27,6 +27,8 @@ _CLOSE_SECONDS = 8.0
 _LISTING_SECONDS = 1.0
 _MAX_PAGES = 100
 
+_LOST = "was lost during the call, which may have had its effect or not"
+
 _log = logging.getLogger("inferencesh.engine")
 
 
@@ -57,18 +59,21 @@ class Connection:
 
     async def call(self, tool_name: str, arguments: dict[str, object]) -> CallToolResult:
         """Call a tool once; what goes wrong is a ToolError, and does not concern other calls."""
-        from mcp import MCPError  # noqa: PLC0415  # optional, and brings a web server
-
         link = await self._alive()
+        from mcp import MCPError  # noqa: PLC0415  # optional, and there if the server is
+        from mcp.types import CONNECTION_CLOSED  # noqa: PLC0415  # the same
+
         link.calls += 1
         try:
             return await asyncio.wait_for(link.client.call_tool(tool_name, arguments), self._seconds)
         except (asyncio.TimeoutError, TimeoutError):
             raise self._error(f"did not answer within {self._seconds:g} s (tool_timeout_seconds)") from None
         except MCPError as error:
-            raise self._error(f"answered: {error.message}") from None
+            if error.code != CONNECTION_CLOSED:
+                raise self._error(f"answered: {error.message}") from None
+            raise self._error(_LOST) from None
         except Exception as error:
-            raise self._error(f"was lost during the call, which may have had its effect: {error}") from error
+            raise self._error(f"{_LOST}: {error}") from error
         finally:
             link.calls -= 1
 

@@ -66,11 +66,16 @@ class Answer:
 
 
 class Outbound:
-    """Sends the requests of tools; one pool of connections."""
+    """Sends the requests of tools; one pool of connections.
 
-    def __init__(self, config: EngineConfig) -> None:
+    Args:
+        config: Has the limits.
+        policy: Which addresses may be reached; None takes what the configuration says.
+    """
+
+    def __init__(self, config: EngineConfig, policy: AddressPolicy | None = None) -> None:
         self._config = config
-        self._policy = AddressPolicy(allow_private=config.allow_private_addresses)
+        self._policy = policy or AddressPolicy(allow_private=config.allow_private_addresses)
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: OutboundRequest) -> Answer:
@@ -118,6 +123,8 @@ class Outbound:
     def _judge_literal(self, url: URL) -> None:
         # aiohttp asks no resolver about what looks like an address to it, `127.1` included.
         host = url.host or ""
+        if self._policy.trusts(url.scheme, host, url.port):
+            return
         if ":" in host or host.replace(".", "").isdigit() or _is_address(host):
             self._policy.admit(host, [host])
 

@@ -56,9 +56,14 @@ class CallSecrets:
 def scrubbed(text: str, secrets: Mapping[str, str]) -> str:
     """The text, the value of each secret replaced by its name, however it is escaped."""
     for name, value in sorted(secrets.items(), key=lambda item: -len(item[1])):
-        for form in {value, json.dumps(value)[1:-1], quote(value, safe="")}:
+        for form in _forms(value):
             text = text.replace(form, f"[secret {name}]")
     return text
+
+
+def _forms(value: str) -> set[str]:
+    in_json = {json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+    return {value, quote(value, safe=""), *in_json}
 
 
 def _matches(pattern: str, host: str) -> bool:
