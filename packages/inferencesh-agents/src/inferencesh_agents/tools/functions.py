@@ -6,8 +6,8 @@
 
     client.agents.create({"core_app": {...}, "tools": [weather]})
 
-Its name, docstring and annotations become the schema; what ``Args:`` in the docstring says of a parameter is its
-description. The arguments of a call become what the annotations say.
+Name, docstring and annotations become the schema; ``Args:`` in the docstring describes the parameters. The
+arguments of a call become what the annotations say.
 """
 
 from __future__ import annotations
