@@ -53,7 +53,7 @@ class EngineConfig:
         max_turn_tokens: Tokens a turn may take, as the core app counts them; None is any number.
         max_tool_calls_at_once: Tool calls of one message; the model is told of those it has too many.
         tool_timeout_seconds: How long an HTTP, webhook or MCP tool may take to answer.
-        max_tool_result_bytes: The largest result a tool may give a model; a larger one is an error it is told.
+        max_tool_result_bytes: The largest result a tool may give a model; of a larger one it is told.
         max_agent_depth: How many chats deep agents may call agents; 0 forbids it.
         executor: The name of the way to place workers.
         secrets: Where the values of secrets that apps declare come from.

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from .acceptance import Acceptance
+from .agents.runtime import AgentRuntime
 from .catalog import Catalog
 from .dispatch import Dispatch
 from .domain.problems import EngineStartError
@@ -53,6 +54,7 @@ class Engine:
         files: Uploads and outputs.
         pool: The workers.
         sessions: The sessions.
+        agents: Chats with agents.
     """
 
     base_url: str | None = None
@@ -62,6 +64,7 @@ class Engine:
     files: Files
     pool: Pool
     sessions: Sessions
+    agents: AgentRuntime
 
     def __init__(self, config: EngineConfig, *, plugins: Sequence[object] = ()) -> None:
         self.config = config
@@ -84,6 +87,7 @@ class Engine:
             await self._start_parts(executor)
             self._opened = on_failure.pop_all()
         await self._tasks.recover()
+        self.agents.chats.recover()
         self._retained = Retention(config, self.store, self._ledger, self.files)
         self._retention = asyncio.create_task(self._retained.run_for_ever())
 
@@ -101,12 +105,24 @@ class Engine:
         acceptance = Acceptance(config, self.catalog, self.pool, self.files, self.sessions)
         shown = FreshAddresses(self.files)
         self._tasks = Tasks(config, self.store, self._ledger, acceptance, dispatch, self.sessions, shown)
+        self.agents = AgentRuntime(
+            config,
+            self.settings,
+            self._hooks,
+            self.store,
+            self.catalog,
+            self.pool,
+            self.files,
+            self._tasks,
+            shown,
+        )
 
     async def stop(self) -> None:
         """Stop the workers and close the store; unfinished tasks are taken up by the next engine."""
         self._retention.cancel()
         with suppress(asyncio.CancelledError):
             await self._retention
+        await self.agents.close()
         self.sessions.close()
         self._ledger.close()
         await self.pool.stop()

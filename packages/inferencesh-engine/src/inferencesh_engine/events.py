@@ -27,7 +27,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Follower(Generic[E]):
-    """One reader of one topic. What it does not read in time is skipped, the newest state of a subject never."""
+    """One reader of one topic. What it does not read in time is skipped, the newest of a subject never."""
 
     def __init__(self, max_backlog: int) -> None:
         self._max_backlog = max_backlog

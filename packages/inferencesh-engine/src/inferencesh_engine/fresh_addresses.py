@@ -29,6 +29,10 @@ class FreshAddresses:
         fresh = self._fresh(state.output)
         return state if fresh is state.output else replace(state, output=fresh)
 
+    def value(self, value: Any) -> Any:
+        """A value that holds addresses, with those that work now."""
+        return self._renewed(value)
+
     def _fresh(self, encoded: Encoded) -> Encoded:
         if READ_PATH not in encoded.text:
             return encoded

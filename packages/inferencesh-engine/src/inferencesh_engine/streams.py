@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from .domain.views import TaskEvent
+
+E = TypeVar("E")
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ async def frames(
     last: TaskEvent | None = None
     now = asyncio.get_running_loop().time
     said_at = now()
-    async for event in _with_silences(events, heartbeat_seconds):
+    async for event in with_silences(events, heartbeat_seconds):
         if event is None and (last is None or now() - said_at < repeat_seconds):
             yield form.heartbeat
             continue
@@ -75,9 +77,7 @@ async def frames(
         yield form.end(last)
 
 
-async def _with_silences(
-    events: AsyncIterator[TaskEvent], seconds: float
-) -> AsyncGenerator[TaskEvent | None]:
+async def with_silences(events: AsyncIterator[E], seconds: float) -> AsyncGenerator[E | None]:
     """The events, and None for each stretch of this many seconds without one."""
     coming = asyncio.ensure_future(anext(events))
     try:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from .domain.task import TaskStatus
 from .store import tasks as rows
-from .store.listing import Listing, unix_time
+from .store.listing import Listing, projected, unix_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .domain.listing import ListQuery, Page
     from .fresh_addresses import FreshAddresses
     from .ledger import Ledger
@@ -73,7 +71,7 @@ class TaskList:
         await self._refresh_rows()
         found = await self._store.scan(lambda db: _LISTING.page(db, query, "id", _id))
         items = [self._dto(task_id) for task_id in found.items]
-        kept = [_projected(item, query.fields) for item in items if item is not None]
+        kept = [projected(item, query.fields) for item in items if item is not None]
         return replace(found, items=kept)
 
     async def _refresh_rows(self) -> None:
@@ -94,7 +92,3 @@ class TaskList:
 
 def _id(row: tuple[Any, ...]) -> str:
     return str(row[0])
-
-
-def _projected(item: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: item[name] for name in ("id", *names) if name in item} if names else item

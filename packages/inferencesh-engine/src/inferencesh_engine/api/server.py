@@ -14,7 +14,7 @@ from aiohttp import web
 
 from ..domain.problems import EngineStartError, Problem
 from ..presence import TOKEN_FILE, Presence, kept_token
-from . import apps, blobs, files, sessions, tasks
+from . import agents, apps, blobs, chats, files, sessions, tasks, tools
 from .call import Call
 from .cors import allow, preflight
 from .gate import Gate
@@ -53,7 +53,7 @@ class Server:
         self._engine = engine
         self._origins = tuple(allow_origins)
         self._instance = secrets.token_hex(8)
-        resources = (tasks, sessions, apps, files, blobs)
+        resources = (tasks, sessions, apps, agents, chats, tools, files, blobs)
         listed = [*health_routes(self._instance), *(route for each in resources for route in each.ROUTES)]
         self._router = Router(with_document(listed))
 

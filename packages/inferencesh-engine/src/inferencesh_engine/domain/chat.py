@@ -1,7 +1,7 @@
 """Chats, messages and tool invocations, pure: frozen records, and tables of the moves they may make.
 
-A *turn* begins with a user's message and ends when the chat is idle or completed: assistant messages, each with
-the tool invocations the model asked for, one after the other. Messages posted meanwhile are queued.
+A *turn* begins with a user's message and ends when the chat is idle or completed: assistant messages, each
+with the tool invocations the model asked for, one after the other. Messages posted meanwhile are queued.
 """
 
 from __future__ import annotations

@@ -144,6 +144,11 @@ class Listing:
         return [(f"({' OR '.join(test.format(column) for column in columns)})", [term] * len(columns))]
 
 
+def projected(item: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
+    """The fields of an item that a query names, and its id; no names keep all."""
+    return {name: item[name] for name in ("id", *names) if name in item} if names else item
+
+
 def unix_time(value: Any) -> float:
     """RFC 3339 text, or seconds since 1970, as the latter."""
     if isinstance(value, (int, float)):

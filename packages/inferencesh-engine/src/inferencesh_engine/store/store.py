@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from ..domain.problems import EngineStartError
-from . import keys, sessions
+from . import chats, keys, sessions
 from .database import EngineLock, connect, open_for_writing, wal_of
 from .files import FileTable
 from .history import History
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..domain.idempotency import Idempotency
     from ..domain.session import Session
+    from .chats import KeptChat
 
 T = TypeVar("T")
 _OLDEST_SQLITE = (3, 24, 0)  # the first with ON CONFLICT DO UPDATE
@@ -65,6 +66,22 @@ class Store:
     def active_sessions(self) -> list[Session]:
         """The records of sessions that had not ended when they were written."""
         return sessions.active(self._reads)
+
+    def chat(self, chat_id: str) -> KeptChat | None:
+        """The chat and all that belongs to it; None when there is none."""
+        return chats.get(self._reads, chat_id)
+
+    def chat_of(self, table: str, record_id: str) -> str | None:
+        """The id of the chat a message or invocation belongs to; None when there is no such record."""
+        return chats.chat_of(self._reads, table, record_id)
+
+    def children_of(self, chat_id: str) -> list[str]:
+        """The ids of the chats right below this one."""
+        return chats.children(self._reads, chat_id)
+
+    def unfinished_chats(self) -> list[str]:
+        """The ids of chats with a turn to go on with, or a message to begin one."""
+        return chats.unfinished(self._reads)
 
     async def scan(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Run a read that may take long, off the event loop."""

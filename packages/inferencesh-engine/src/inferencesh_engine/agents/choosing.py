@@ -1,0 +1,69 @@
+"""Which agent is meant, as the record a chat keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..domain.chat import ChatAgent
+from ..domain.problems import Problem
+from .configuration import parse_agent
+
+if TYPE_CHECKING:
+    from ..catalog import AgentTemplate
+    from .configuration import AgentConfig
+    from .requests import AgentChoice
+    from .services import TurnServices
+
+_PARAMETERS_IN = ("client", "http", "call", "hook")
+
+
+def choose_agent(services: TurnServices, choice: AgentChoice) -> ChatAgent:
+    """The agent, checked; raises the Problem of one that is not there or cannot work."""
+    agent = _chosen(services, choice)
+    config = parse_agent(agent.config)
+    _check_schemas(config)
+    services.check_core_app(config.core_app)
+    return agent
+
+
+def _chosen(services: TurnServices, choice: AgentChoice) -> ChatAgent:
+    if choice.config is not None:
+        return ChatAgent(config=choice.config, name=choice.name or str(choice.config.get("name") or ""))
+    template = _template(services, choice)
+    return ChatAgent(
+        config=template.config,
+        name=template.name,
+        ref=template.ref,
+        agent_id=template.agent_id,
+        version_id=template.version_id,
+    )
+
+
+def _template(services: TurnServices, choice: AgentChoice) -> AgentTemplate:
+    if choice.ref is not None:
+        return services.catalog.agent(choice.ref)
+    return services.catalog.agent_by_id(agent_id=choice.agent_id, version_id=choice.version_id)
+
+
+def _check_schemas(config: AgentConfig) -> None:
+    for tool in config.tools:
+        schema = tool.spec.get("input_schema") if tool.type in _PARAMETERS_IN else None
+        if schema is not None:
+            _check_schema(schema, f"the input_schema of tool {tool.name}")
+    if config.output_schema is not None:
+        _check_schema(config.output_schema, "output_schema")
+
+
+def _check_schema(schema: Any, what: str) -> None:
+    # Heavy, and many agents have no tools: imported when the first schema comes.
+    from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415
+
+    reason = None if isinstance(schema, Mapping) else f"it is {type(schema).__name__}, not an object"
+    try:
+        if reason is None:
+            Draft202012Validator.check_schema(schema)
+    except (SchemaError, RecursionError) as error:
+        reason = str(getattr(error, "message", error))[:200]
+    if reason is not None:
+        raise Problem(422, "invalid_agent_config", f"{what} is no JSON Schema: {reason}")

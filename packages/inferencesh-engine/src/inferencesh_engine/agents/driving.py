@@ -1,0 +1,103 @@
+"""Who is at work: starts the turns of chats, one after the other in each, and stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..clock import now
+from ..domain.chat import ChatStatus, MessageStatus
+from ..domain.problems import Problem
+from .turns import Turn
+
+if TYPE_CHECKING:
+    from .ledger import LiveChat
+    from .services import TurnServices
+
+_log = logging.getLogger("inferencesh.engine")
+
+
+class Driving:
+    """The turns of one engine."""
+
+    def __init__(self, services: TurnServices) -> None:
+        self._services = services
+        self._loop = asyncio.get_running_loop()
+        self._turns: set[asyncio.Task[None]] = set()
+        self.closing = False
+
+    def start(self, live: LiveChat, stored: asyncio.Future[None] | None = None) -> None:
+        """Answer the chat's messages; begins when what it is to answer is `stored`."""
+        live.turn = self._loop.create_task(self._drive(live, stored))
+        self._turns.add(live.turn)
+        live.turn.add_done_callback(self._turns.discard)
+
+    async def stop(self, live: LiveChat) -> None:
+        """Stop what the chat does; done when this returns. Messages that wait are cancelled too."""
+        if live.turn is None:
+            return
+        if live.stopping is None:
+            live.stopping = self._loop.create_future()
+            live.turn.cancel()
+        await asyncio.shield(live.stopping)
+
+    async def close(self) -> None:
+        """The engine stops: turns are left as they are, for the next engine."""
+        self.closing = True
+        turns = list(self._turns)
+        for turn in turns:
+            turn.cancel()
+        if turns:
+            await asyncio.wait(turns)
+
+    async def _drive(self, live: LiveChat, stored: asyncio.Future[None] | None) -> None:
+        try:
+            if stored is None or await _is_stored(stored):
+                await self._answer_all(live)
+        except Exception:  # noqa: BLE001 - told in the log; nobody waits for this task
+            _log.exception("chat %s: its turn cannot go on", live.id)
+        finally:
+            live.turn = None
+            _stopped(live)
+
+    async def _answer_all(self, live: LiveChat) -> None:
+        turn: Turn | None = None
+        while turn is not None or not live.chat.status.at_rest or live.queued():
+            try:
+                if live.chat.status.at_rest:
+                    await self._begin_queued(live)
+                turn = Turn(self._services, live)
+                await turn.run()
+            except asyncio.CancelledError:
+                if self.closing:
+                    raise
+                await (turn or Turn(self._services, live)).stop()
+                _stopped(live)
+            turn = None
+
+    async def _begin_queued(self, live: LiveChat) -> None:
+        """The oldest message that waits, and the answer to it, take their places."""
+        asked, answer = live.queued()[:2]
+        at, order = now(), live.next_order()
+        await self._services.ledger.change(
+            live,
+            live.chat.to(ChatStatus.BUSY, at, output=None),
+            replace(asked.to(MessageStatus.READY, at), order=order),
+            replace(answer.to(MessageStatus.PENDING, at), order=order + 1),
+        )
+
+
+async def _is_stored(stored: asyncio.Future[None]) -> bool:
+    try:
+        await asyncio.shield(stored)
+    except Problem:
+        return False
+    return True
+
+
+def _stopped(live: LiveChat) -> None:
+    if live.stopping is not None:
+        live.stopping.set_result(None)
+        live.stopping = None

@@ -1,0 +1,228 @@
+"""Chats that are looked at or at work: each change is decided here, committed, and only then told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from ..domain.chat import Chat, ChatStatus, Message, MessageStatus, ToolInvocation
+from ..domain.chat_views import ChatEvent
+from ..domain.problems import not_found
+from ..events import EventBus
+from ..store import chats as rows
+from ..store.writer import Write
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from ..config import EngineConfig
+    from ..store import Store
+    from ..store.chats import Record
+
+_log = logging.getLogger("inferencesh.engine")
+_ASSISTANT = "assistant"
+
+
+@dataclass(eq=False)
+class LiveChat:
+    """A chat in memory: the newest state decided, with text that is being written and not on disk.
+
+    Attributes:
+        messages: By id.
+        invocations: By id.
+        turn: What answers the messages; None when nobody does.
+        stopping: Done when the turn has been stopped; None while nobody has asked for that.
+        moved: Set by each change of an invocation.
+    """
+
+    chat: Chat
+    messages: dict[str, Message] = field(default_factory=dict)
+    invocations: dict[str, ToolInvocation] = field(default_factory=dict)
+    turn: asyncio.Task[None] | None = None
+    stopping: asyncio.Future[None] | None = None
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def id(self) -> str:
+        """The chat's id."""
+        return self.chat.id
+
+    def in_order(self) -> list[Message]:
+        """The messages that have their place, and then those that are queued."""
+        queued = MessageStatus.QUEUED
+        return sorted(self.messages.values(), key=lambda one: (one.status is queued, one.order))
+
+    def queued(self) -> list[Message]:
+        """Messages that wait for their turn."""
+        return [one for one in self.in_order() if one.status is MessageStatus.QUEUED]
+
+    def turn_messages(self) -> list[Message]:
+        """The assistant's messages of the newest turn."""
+        placed = [one for one in self.in_order() if one.status is not MessageStatus.QUEUED]
+        asked = [index for index, one in enumerate(placed) if one.role != _ASSISTANT]
+        return placed[asked[-1] + 1 :] if asked else placed
+
+    def of_message(self, message_id: str) -> list[ToolInvocation]:
+        """The invocations of a message, in the order the model asked for them."""
+        found = [one for one in self.invocations.values() if one.message_id == message_id]
+        return sorted(found, key=lambda one: one.position)
+
+    def next_order(self) -> int:
+        """The place of a message that comes after all that have theirs."""
+        placed = [one.order for one in self.messages.values() if one.status is not MessageStatus.QUEUED]
+        return max(placed, default=-1) + 1
+
+    def event_of(self, message_id: str) -> ChatEvent:
+        """The message as it is now."""
+        return ChatEvent.of_message(self.messages[message_id], self.of_message(message_id))
+
+
+class ChatLedger:
+    """The chats of one engine. What nobody holds is read from the store when it is asked for."""
+
+    def __init__(self, config: EngineConfig, store: Store) -> None:
+        self.bus: EventBus[ChatEvent] = EventBus(config.max_stream_backlog_bytes)
+        self._store = store
+        self._loop = asyncio.get_running_loop()
+        self._live: WeakValueDictionary[str, LiveChat] = WeakValueDictionary()
+
+    def find(self, chat_id: str) -> LiveChat:
+        """The chat; raises Problem 404."""
+        live = self._live.get(chat_id)
+        if live is None:
+            kept = self._store.chat(chat_id)
+            if kept is None:
+                raise not_found("chat", chat_id)
+            live = self._live[chat_id] = LiveChat(
+                kept.chat, {one.id: one for one in kept.messages}, {one.id: one for one in kept.invocations}
+            )
+        return live
+
+    def newest(self, chat: Chat) -> Chat:
+        """A chat read from the store, or what it has become since."""
+        live = self._live.get(chat.id)
+        return live.chat if live is not None else chat
+
+    def find_message(self, message_id: str) -> tuple[LiveChat, Message]:
+        """The message and its chat; raises Problem 404."""
+        live = self._of_record("chat_messages", message_id, "message")
+        return live, live.messages[message_id]
+
+    def find_invocation(self, invocation_id: str) -> tuple[LiveChat, ToolInvocation]:
+        """The invocation and its chat; raises Problem 404."""
+        live = self._of_record("tool_invocations", invocation_id, "tool invocation")
+        return live, live.invocations[invocation_id]
+
+    def _of_record(self, table: str, record_id: str, kind: str) -> LiveChat:
+        chat_id = self._store.chat_of(table, record_id)
+        if chat_id is None:
+            raise not_found(kind, record_id)
+        return self.find(chat_id)
+
+    def begin(self, chat: Chat) -> LiveChat:
+        """A chat that is new."""
+        live = self._live[chat.id] = LiveChat(chat)
+        return live
+
+    def show(self, live: LiveChat, message: Message) -> None:
+        """Tell what is being written; it is not stored before the message is changed."""
+        live.messages[message.id] = message
+        self.bus.publish(live.id, live.event_of(message.id))
+
+    def change(
+        self,
+        live: LiveChat,
+        *records: Record,
+        also: Callable[[sqlite3.Connection], None] | None = None,
+        refusable: bool = False,
+    ) -> asyncio.Future[None]:
+        """Let the records take the place of what they were: at once in memory, on disk when this is awaited.
+
+        `also` is written in the same transaction. With `refusable` a full disk undoes it and raises Problem
+        507; without, it waits for room.
+        """
+        before = [(record, _put(live, record)) for record in records]
+        events = _events(live, records)
+        done: asyncio.Future[None] = self._loop.create_future()
+        settle = partial(self._settle, live, before, events, done)
+        self._store.writer.submit(Write(partial(_save, records, also), settle, refusable=refusable))
+        if any(isinstance(record, ToolInvocation) for record in records):
+            live.moved.set()
+        return done
+
+    def _settle(
+        self,
+        live: LiveChat,
+        before: list[tuple[Record, Record | None]],
+        events: list[ChatEvent],
+        done: asyncio.Future[None],
+        _result: None,
+        error: Exception | None,
+    ) -> None:
+        if error is not None:
+            for record, earlier in reversed(before):
+                _undo(live, record, earlier)
+            if done.cancelled():
+                _log.error("chat %s: a change was not stored: %s", live.id, error)
+            else:
+                done.set_exception(error)
+            return
+        for event in events:
+            self.bus.publish(live.id, event)
+        if not done.cancelled():
+            done.set_result(None)
+
+    async def forget(self, live: LiveChat) -> None:
+        """Delete the chat."""
+        await self._store.writer.write(partial(rows.delete, chat_id=live.id))
+        self._live.pop(live.id, None)
+
+    def close(self) -> None:
+        """The engine stops: nobody follows any more."""
+        self.bus.close()
+
+
+def _save(
+    records: tuple[Record, ...], also: Callable[[sqlite3.Connection], None] | None, db: sqlite3.Connection
+) -> None:
+    rows.save(db, records)
+    if also is not None:
+        also(db)
+
+
+def _events(live: LiveChat, records: Iterable[Record]) -> list[ChatEvent]:
+    """A turn's beginning is told before its messages, and its end after them (wire protocol 5.7)."""
+    messages: dict[str, None] = {}
+    chats = []
+    for record in records:
+        if isinstance(record, Chat):
+            chats.append(ChatEvent.of_chat(record))
+        else:
+            messages[record.id if isinstance(record, Message) else record.message_id] = None
+    told = [live.event_of(message_id) for message_id in messages]
+    return [*chats, *told] if live.chat.status is ChatStatus.BUSY else [*told, *chats]
+
+
+def _put(live: LiveChat, record: Record) -> Record | None:
+    earlier: Record | None
+    if isinstance(record, Chat):
+        earlier, live.chat = live.chat, record
+    else:
+        place: dict[str, Any] = live.messages if isinstance(record, Message) else live.invocations
+        earlier = place.get(record.id)
+        place[record.id] = record
+    return earlier
+
+
+def _undo(live: LiveChat, record: Record, earlier: Record | None) -> None:
+    if earlier is not None:
+        _put(live, earlier)
+    elif isinstance(record, Message):
+        live.messages.pop(record.id, None)
+    else:
+        live.invocations.pop(record.id, None)
