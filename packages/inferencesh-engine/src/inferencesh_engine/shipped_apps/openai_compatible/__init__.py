@@ -1,0 +1,1 @@
+"""The app `inferencesh/openai-compatible`: any model behind an API like OpenAI's."""
