@@ -22,7 +22,7 @@ class ArgumentRules:
         ValueError: The tool's schema is no JSON Schema.
     """
 
-    def __init__(self, tool: AgentTool) -> None:
+    def __init__(self, name: str, tool: AgentTool) -> None:
         # Heavy, and only tools with handlers need it.
         from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415
         from referencing import Registry  # noqa: PLC0415
@@ -31,7 +31,7 @@ class ArgumentRules:
         try:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
-            raise ValueError(f"tool {tool['name']!r}: its input_schema is broken: {error.message}") from error
+            raise ValueError(f"tool {name!r}: its input_schema is broken: {error.message}") from error
         registry: Registry[Any] = Registry()
         self._validator = Draft202012Validator(schema, registry=registry)
 

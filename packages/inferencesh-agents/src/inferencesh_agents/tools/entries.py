@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,13 +26,23 @@ class Entry:
     timeout: float | None = None
 
 
-def entry_of(tool: Any) -> Entry:
-    """Give the entry a tool makes.
+def entries_of(tools: Iterable[Any]) -> dict[str, Entry]:
+    """Give the entries that tools make, by name, in their order.
 
     Raises:
-        TypeError: It is no tool, has no JSON form, or its handler cannot be called.
-        ValueError: It has no name.
+        TypeError: Something is no tool, has no JSON form, or its handler cannot be called.
+        ValueError: A tool has no name, or that of another.
     """
+    entries: dict[str, Entry] = {}
+    for entry in map(_entry_of, tools):
+        name = entry.schema.get("name", "")
+        if name in entries:
+            raise ValueError(f"two tools are called {name!r}: the model could not tell them apart")
+        entries[name] = entry
+    return entries
+
+
+def _entry_of(tool: Any) -> Entry:
     if isinstance(tool, ToolBuilder):
         return Entry(_json_schema(tool.build()))
     if isinstance(tool, Mapping):

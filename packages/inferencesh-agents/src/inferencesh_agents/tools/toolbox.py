@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from inferencesh_core.flow.effects import call_apart
 
 from .arguments import ArgumentRules, InvalidArgumentsError
-from .entries import entry_of
+from .entries import entries_of
 from .results import MAX_RESULT_BYTES, error_text, result_text
 
 if TYPE_CHECKING:
@@ -73,17 +73,13 @@ class Toolbox:
             TypeError: Something is no tool, has no JSON form, or its handler cannot be called.
             ValueError: Two tools have one name, a tool has none, or its schema is broken.
         """
-        schemas: list[AgentTool] = []
-        handled: dict[str, _Handled] = {}
-        for entry in map(entry_of, tools):
-            name = entry.schema["name"]
-            if any(name == schema["name"] for schema in schemas):
-                raise ValueError(f"two tools are called {name!r}: the model could not tell them apart")
-            schemas.append(entry.schema)
-            if entry.handler is not None:
-                rules = ArgumentRules(entry.schema)
-                handled[name] = _Handled(entry.handler, rules, entry.timeout or timeout)
-        return cls(schemas, handled, max_result_bytes)
+        entries = entries_of(tools)
+        handled = {
+            name: _Handled(entry.handler, ArgumentRules(name, entry.schema), entry.timeout or timeout)
+            for name, entry in entries.items()
+            if entry.handler is not None
+        }
+        return cls([entry.schema for entry in entries.values()], handled, max_result_bytes)
 
     def handles(self, name: str) -> bool:
         """Tell whether a tool of this name has a handler."""
