@@ -161,7 +161,10 @@ def test_a_coroutine_that_takes_too_long_is_cancelled(really_run):
 
 
 def test_a_coroutine_that_will_not_be_cancelled_is_left_behind():
+    left = []
+
     async def stubborn():
+        left.append(asyncio.current_task())
         try:
             await asyncio.sleep(100)
         except asyncio.CancelledError:
@@ -171,6 +174,8 @@ def test_a_coroutine_that_will_not_be_cancelled_is_left_behind():
         with pytest.raises(CallTimeoutError):
             world.run(AsyncioDriver(None).run(call_apart(stubborn, timeout=10)))
         assert world.now == 11
+        left[0].cancel()
+        world.run(asyncio.sleep(0))
 
 
 @pytest.mark.parametrize("in_world", WORLDS)

@@ -3,17 +3,23 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from inferencesh_agents import tools
 from inferencesh_agents.tools import (
     agent_tool,
     app_tool,
     array,
+    boolean,
     call_tool,
+    enum_of,
     http_tool,
     integer,
     internal_tools,
     mcp_tool,
+    number,
     obj,
     optional,
     string,
@@ -139,6 +145,23 @@ def test_properties_of_items_are_required_unless_marked():
         "properties": {"a": {"type": "string"}, "b": {"type": "string", "description": "x"}},
         "required": ["a"],
     }
+
+
+@given(
+    st.recursive(
+        st.sampled_from([string(), integer("n"), boolean(), number(), enum_of(["a", "b"])]),
+        lambda inner: (
+            st.builds(array, inner)
+            | st.builds(optional, inner)
+            | st.builds(obj, st.dictionaries(st.sampled_from(["a", "b", "optional"]), inner))
+        ),
+    )
+)
+def test_whatever_the_helpers_make_is_json_schema_in_a_tool(schema):
+    built = tool("t").param("p", schema).build()["client"]["input_schema"]
+    Draft202012Validator.check_schema(built)
+    assert built["required"] == ([] if schema.get("optional") is True else ["p"])
+    assert '"optional": true' not in json.dumps(built)
 
 
 def test_a_schema_written_by_hand_keeps_its_words_and_loses_its_marks():

@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-from inferencesh_core.types import (
-    AgentTool,
-    AppToolConfig,
-    HookToolConfig,
-    HTTPToolConfig,
-    InternalToolsConfig,
-    ToolAuthConfig,
-    ToolType,
-)
-
 from .builders import (
     AgentToolBuilder,
     AppToolBuilder,
@@ -36,24 +26,17 @@ from .schema import array, boolean, enum_of, integer, number, obj, optional, str
 from .toolbox import ToolAnswer, Toolbox
 
 __all__ = [
-    "AgentTool",
     "AgentToolBuilder",
     "AppToolBuilder",
-    "AppToolConfig",
     "ClientTool",
     "ClientToolBuilder",
     "ClientToolHandler",
     "HTTPToolBuilder",
-    "HTTPToolConfig",
-    "HookToolConfig",
     "InternalToolsBuilder",
-    "InternalToolsConfig",
     "MCPToolBuilder",
     "ToolAnswer",
-    "ToolAuthConfig",
     "ToolBuilder",
     "ToolCallInfo",
-    "ToolType",
     "Toolbox",
     "WebhookToolBuilder",
     "agent_tool",
