@@ -107,7 +107,7 @@ class Chats:
             raise Problem(410, "chat_deleted", detail)
         live, answer = self._ledger.find_message(message_id)
         before = [one for one in live.in_order() if one.role != "assistant" and one.order < answer.order]
-        blank = replace(answer, status=MessageStatus.PENDING, parts=(), task_id=None)
+        blank = replace(pending_answer(live.chat, answer.order, answer.created_at), id=answer.id)
         return Sent(live, before[-1], blank, replayed=True)
 
     async def _send(self, run: AgentRun, idempotency: Idempotency | None) -> Sent:
@@ -172,7 +172,7 @@ class Chats:
     async def _say(self, live: LiveChat, said: NewMessage, idempotency: Idempotency | None) -> Sent:
         """Begin a turn with the message, or let it wait for the end of the one that goes on."""
         self._refuse_when_full(live)
-        at, waits = now(), live.turn is not None
+        at, waits = now(), not live.chat.status.at_rest or bool(live.queued())
         order = max((one.order for one in live.messages.values()), default=-1) + 1
         answer = pending_answer(live.chat, order + 1, at)
         user = replace(
@@ -189,7 +189,7 @@ class Chats:
         chats = () if waits else (live.chat.to(ChatStatus.BUSY, at, output=None),)
         also = partial(_bind, idempotency, answer.id, at) if idempotency is not None else None
         stored = self._ledger.change(live, *chats, user, answer, also=also, refusable=True)
-        if not waits:
+        if live.turn is None:
             self._driving.start(live, stored)
         # A caller who leaves does not undo what is being stored.
         await asyncio.shield(stored)
@@ -214,7 +214,8 @@ class Chats:
     def get(self, chat_id: str) -> dict[str, Any]:
         """The chat with all its messages."""
         live = self._ledger.find(chat_id)
-        return chat_dto(live.chat, self.messages(chat_id))
+        fresh: dict[str, Any] = self._services.shown.value(chat_dto(live.chat))
+        return {**fresh, "chat_messages": self.messages(chat_id)}
 
     def status(self, chat_id: str) -> dict[str, Any]:
         """The little that pollers compare."""
@@ -224,7 +225,8 @@ class Chats:
     def messages(self, chat_id: str) -> _Items:
         """The chat's messages, in order."""
         live = self._ledger.find(chat_id)
-        return [live.event_of(message.id).data for message in live.in_order()]
+        fresh: _Items = self._services.shown.value([live.event_of(one.id).data for one in live.in_order()])
+        return fresh
 
     def trace(self, chat_id: str) -> dict[str, Any]:
         """The chat, its messages with their tasks, and the chats below it: what happened, in order."""
@@ -260,7 +262,7 @@ class Chats:
     async def switch_agent(self, chat_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Let another agent answer from now on; what has been said stays, and the context too."""
         live = self._ledger.find(chat_id)
-        if live.turn is not None:
+        if not live.chat.status.at_rest:
             raise Problem(409, "chat_busy", f"chat {chat_id} is busy; stop it, or wait for its turn to end")
         agent = choose_agent(self._services, parse_choice(body))
         context = parse_agent(agent.config).context_of(live.chat.context)

@@ -86,7 +86,7 @@ def remembering(chat: Chat, data: Mapping[str, Any]) -> Chat:
 async def rested(ledger: ChatLedger, live: LiveChat) -> None:
     """Return when the chat's turn is over; raises CancelledError when the engine stops before."""
     with ledger.bus.following(live.id) as follower:
-        while live.turn is not None or not live.chat.status.at_rest:
+        while not live.chat.status.at_rest:
             event = await follower.next()
             if event is None:
                 raise asyncio.CancelledError

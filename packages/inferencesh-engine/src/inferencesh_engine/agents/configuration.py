@@ -121,7 +121,8 @@ def _tool(one: Mapping[str, Any], place: str) -> Tool:
     if not (isinstance(kind, str) and kind):
         raise _wrong(f"{place}.type", f"one of {', '.join(_TOOL_TYPES)}", kind)
     # `http` and `call` are one kind by two names (wire protocol 5.4).
-    spec = one.get(kind) or (one.get("call") or one.get("http") if kind in ("http", "call") else None)
+    named = ("http", "call") if kind in ("http", "call") else (kind,)
+    spec = next((one[each] for each in named if one.get(each) is not None), None)
     if not isinstance(spec, dict):
         raise _wrong(f"{place}.{kind}", f"an object that says what tool {name!r} does", spec)
     return Tool(

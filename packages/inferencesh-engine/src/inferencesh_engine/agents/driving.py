@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -54,8 +55,9 @@ class Driving:
 
     async def _drive(self, live: LiveChat, stored: asyncio.Future[None] | None) -> None:
         try:
-            if stored is None or await _is_stored(stored):
-                await self._answer_all(live)
+            if stored is not None:
+                await _tried(stored)
+            await self._answer_all(live)
         except Exception:  # noqa: BLE001 - told in the log; nobody waits for this task
             _log.exception("chat %s: its turn cannot go on", live.id)
         finally:
@@ -89,12 +91,10 @@ class Driving:
         )
 
 
-async def _is_stored(stored: asyncio.Future[None]) -> bool:
-    try:
+async def _tried(stored: asyncio.Future[None]) -> None:
+    """What the store refuses is undone, and its caller told."""
+    with suppress(Problem):
         await asyncio.shield(stored)
-    except Problem:
-        return False
-    return True
 
 
 def _stopped(live: LiveChat) -> None:

@@ -10,7 +10,7 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..acceptance import new_id
 from ..clock import now
@@ -24,7 +24,7 @@ from .tool_runs import ToolRuns
 from .toolset import open_toolset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable, Mapping
 
     from ..domain.chat import Chat, ToolInvocation
     from ..domain.views import TaskEvent
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .ledger import LiveChat
     from .services import TurnServices
     from .toolset import Toolset
+
+T = TypeVar("T")
 
 _log = logging.getLogger("inferencesh.engine")
 
@@ -44,8 +46,6 @@ class Turn:
         self._live = live
         self._config = parse_agent(live.chat.agent.config)
         self._spent = 0.0
-        # Cancelling the turn must not lose sight of a task that is just being accepted.
-        self._starting: asyncio.Future[str] | None = None
         self._known_toolset: Toolset | None = None
 
     async def run(self) -> None:
@@ -130,30 +130,34 @@ class Turn:
     async def _answer(self, message: Message) -> Answer:
         task_id = message.task_id
         if task_id is None:
-            self._starting = asyncio.ensure_future(self._start(message))
-            task_id = await asyncio.shield(self._starting)
+            # Cancelling the turn must not lose sight of a task that is just being accepted.
+            task_id = await _uncut(self._start(message, await self._request(message)))
         async for event in self._services.tasks.follow(task_id):
             if event.terminal:
                 return _final(event)
             self._show(message.id, answer_in(event.state.output.value))
         raise asyncio.CancelledError  # the engine stops
 
-    async def _start(self, message: Message) -> str:
-        """Begin the core app's task: one for each message, however often this is tried."""
+    async def _request(self, message: Message) -> dict[str, Any]:
+        """What the core app is asked."""
         toolset = await self._toolset()
         live = self._live
         earlier = [one for one in live.in_order() if one.order < message.order]
         invocations = {one.id: live.of_message(one.id) for one in earlier}
         fresh = model_input(self._config, earlier, invocations, toolset.offered.values())
-        body = {
+        return {
             **self._config.core_app,
             "setup": self._config.setup,
             "input": self._services.shown.value(await self._services.fitted(self._config.core_app, fresh)),
             "metadata": {"chat_id": live.id, "chat_message_id": message.id},
         }
+
+    async def _start(self, message: Message, body: Mapping[str, Any]) -> str:
+        """Begin the core app's task: one for each message, however often this is tried."""
         key = Idempotency(message.id, "chat_message", message.id)
         task_id: str = (await self._services.tasks.run(body, idempotency=key)).task["id"]
-        await self._services.ledger.change(live, replace(live.messages[message.id], task_id=task_id))
+        live, begun = self._live, replace(self._live.messages[message.id], task_id=task_id)
+        await self._services.ledger.change(live, begun)
         return task_id
 
     async def stop(self) -> None:
@@ -168,11 +172,10 @@ class Turn:
         await self._services.ledger.change(live, *cancelled, *invocations, *queued, *moved)
 
     async def _stop_task(self) -> None:
-        with suppress(Problem):
-            task_id = await self._starting if self._starting is not None else None
-            task_id = task_id or self._live.turn_messages()[-1].task_id
-            if task_id is not None:
-                await self._services.tasks.cancel(task_id)
+        message = self._live.turn_messages()[-1]
+        if message.open and message.task_id is not None:
+            with suppress(Problem):
+                await self._services.tasks.cancel(message.task_id)
 
     def _show(self, message_id: str, answer: Answer) -> None:
         message = self._live.messages[message_id]
@@ -237,6 +240,16 @@ def cancelled_invocations(live: LiveChat, message_id: str, at: float) -> list[To
     result = "cancelled: the turn was ended before this was done"
     unfinished = [one for one in live.of_message(message_id) if not one.status.terminal]
     return [one.to(InvocationStatus.CANCELLED, at, result=result) for one in unfinished]
+
+
+async def _uncut(doing: Coroutine[Any, Any, T]) -> T:
+    """Have it done, also when we are cancelled meanwhile."""
+    task = asyncio.ensure_future(doing)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _final(event: TaskEvent) -> Answer:
