@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -55,10 +56,12 @@ class CallSecrets:
 
 def scrubbed(text: str, secrets: Mapping[str, str]) -> str:
     """The text, the value of each secret replaced by its name, however it is escaped."""
-    for name, value in sorted(secrets.items(), key=lambda item: -len(item[1])):
-        for form in _forms(value):
-            text = text.replace(form, f"[secret {name}]")
-    return text
+    forms = {form: name for name, value in secrets.items() for form in _forms(value)}
+    if not forms:
+        return text
+    longest_first = sorted(forms, key=len, reverse=True)
+    pattern = "|".join(re.escape(form) for form in longest_first)
+    return re.sub(pattern, lambda match: f"[secret {forms[match[0]]}]", text)
 
 
 def _forms(value: str) -> set[str]:
