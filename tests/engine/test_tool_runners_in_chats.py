@@ -1,0 +1,93 @@
+"""Tools of several kinds, called by a model in one message of a chat: each does its part, broken ones too."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from inline_model import AGENT, answers, calls, chatting, says, text_of, told
+
+pytest.importorskip("mcp")
+
+PROBE = str(Path(__file__).parents[1] / "mcp_probe.py")
+ENGINE_YML = f"""
+tool_secrets:
+  NOTES_KEY: {{hosts: [127.0.0.1]}}
+mcp_servers:
+  int-abc123: {{command: {json.dumps(sys.executable)}, args: [{json.dumps(PROBE)}, stdio]}}
+  broken: {{command: no-such-program}}
+"""
+
+
+def tools(url):
+    schema = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+    auth = {"type": "bearer", "secret": "NOTES_KEY"}
+    note = {"url": url + "/{{context.tenant}}", "auth": auth, "input_schema": schema}
+    return [
+        {"name": "note", "type": "http", "http": note},
+        {"name": "add", "type": "mcp", "mcp": {"integration_id": "int-abc123", "tool_name": "add"}},
+        {"name": "gone", "type": "mcp", "mcp": {"integration_id": "broken", "tool_name": "x"}},
+        {"name": "hook", "type": "hook", "hook": {"url": url + "/hook", "secret": "NOTES_KEY"}},
+    ]
+
+
+MODEL = answers(
+    says(
+        "Let me see.",
+        calls("note", {"text": "milk"}, "c1"),
+        calls("add", {"a": 2, "b": 3}, "c2"),
+        calls("gone", {}, "c3"),
+        calls("hook", {"done": True}, "c4"),
+        calls("memory_set", {"key": "sum", "value": "5"}, "c5"),
+        calls("note", {"txt": "milk"}, "c6"),
+    ),
+    says("", calls("finish", {"sum": 5}, "c7")),
+)
+
+
+async def api(request):
+    return web.json_response({"path": request.path, "key": request.headers.get("Authorization")})
+
+
+def test_every_kind_of_tool_does_its_part_in_one_turn(tmp_path):
+    async def main():
+        app = web.Application()
+        app.router.add_post("/{path:.*}", api)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        settings = {"secrets": {"NOTES_KEY": "s3cret"}, "allow_private_addresses": True}
+        output = {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]}
+        agent = {**AGENT, "tools": tools(url), "internal_tools": {"memory": True}, "output_schema": output}
+        try:
+            async with chatting(tmp_path, MODEL, **settings) as (engine, workers):
+                context = {"tenant": "acme"}
+                chat = await told(engine, "go", agent=agent, context=context, status="completed")
+                return chat, workers.inputs
+        finally:
+            await runner.cleanup()
+
+    (tmp_path / "engine.yml").write_text(ENGINE_YML)
+    chat, inputs = asyncio.run(main())
+    offered = [tool["function"]["name"] for tool in inputs[0]["tools"]]
+    assert "gone" not in offered
+    assert {"note", "add", "hook", "memory_get", "finish"} <= set(offered)
+
+    first = next(message for message in chat["chat_messages"] if text_of(message) == "Let me see.")
+    told_by = {one["tool_invocation_id"]: one for one in first["tool_invocations"]}
+    assert json.loads(told_by["c1"]["result"]) == {"path": "/acme", "key": "Bearer [secret NOTES_KEY]"}
+    assert told_by["c2"]["result"] == "5"
+    assert json.loads(told_by["c4"]["result"])["path"] == "/hook"
+    statuses = [told_by[call]["status"] for call in ("c1", "c2", "c3", "c4", "c5", "c6")]
+    assert statuses == ["completed", "completed", "failed", "completed", "completed", "failed"]
+    assert "text" in told_by["c6"]["result"]
+
+    assert chat["output"] == {"sum": 5}
+    assert chat["agent_data"]["memory"] == {"sum": "5"}
+    assert "s3cret" not in json.dumps([chat, inputs])
