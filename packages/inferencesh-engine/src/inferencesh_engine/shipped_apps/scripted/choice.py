@@ -22,6 +22,9 @@ _IN_NAME, _ELSEWHERE = 2, 1
 _NAMED_OUTRIGHT = 100
 _ENOUGH = 2
 
+# Texts that `finish` may ask for and that are what would be said without it.
+_ANSWERS = ("result", "answer", "response", "summary")
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -40,11 +43,6 @@ class Tool:
             str(function.get("description") or ""),
             function.get("parameters") or {},
         )
-
-    @property
-    def wants_facts(self) -> bool:
-        """Whether it is `finish` with a schema of its own, which asks for values and not for a last word."""
-        return self.name == FINISH and set(self.parameters.get("properties") or {}) - {"result"} != set()
 
     def fit(self, message: str) -> int:
         """How well it fits a message; 0 is not at all."""
@@ -75,14 +73,14 @@ class Tool:
 
 def chosen_reply(conversation: Conversation, tools: Sequence[Tool]) -> Reply:
     """The answer that plain rules give."""
-    finish = next((tool for tool in tools if tool.wants_facts), None)
-    if conversation.results:
-        done = finish is not None and FINISH not in conversation.called and _finished(finish, conversation)
-        return done or Reply(text=_reported(conversation))
+    finish = next((tool for tool in tools if tool.name == FINISH), None)
     others = [tool for tool in tools if tool is not finish]
-    return (
-        _called(others, conversation) or (finish and _finished(finish, conversation)) or _echo(conversation)
-    )
+    said = Reply(text=_reported(conversation) if conversation.results else _echo(conversation))
+    if not conversation.results and (called := _called(others, conversation)) is not None:
+        return called
+    if finish is None or FINISH in conversation.called:
+        return said
+    return _finished(finish, conversation, said.text) or said
 
 
 def arguments_for(name: str, conversation: Conversation, tools: Sequence[Tool]) -> dict[str, Any]:
@@ -107,8 +105,8 @@ def _called(tools: Sequence[Tool], conversation: Conversation) -> Reply | None:
     return None
 
 
-def _finished(finish: Tool, conversation: Conversation) -> Reply | None:
-    known = known_from([result for _, result in conversation.results])
+def _finished(finish: Tool, conversation: Conversation, said: str) -> Reply | None:
+    known = dict.fromkeys(_ANSWERS, said) | known_from([result for _, result in conversation.results])
     try:
         values = filled(finish.parameters, conversation.text, known=known, all_of_it=True)
     except NothingFits:
@@ -120,6 +118,6 @@ def _reported(conversation: Conversation) -> str:
     return "; ".join(f"{name} says: {result}" for name, result in conversation.results)
 
 
-def _echo(conversation: Conversation) -> Reply:
+def _echo(conversation: Conversation) -> str:
     attached = f" (with {', '.join(conversation.attached)})" if conversation.attached else ""
-    return Reply(text=f"You said: {conversation.text}{attached}")
+    return f"You said: {conversation.text}{attached}"

@@ -17,6 +17,13 @@ _PLACES = {"city", "place", "location", "country", "town", "where"}
 _PERSONS = {"name", "person", "customer", "author", "user", "who", "people", "persons", "names", "entities"}
 _PAIRED = ("key", "value")
 _NO = {"no", "not", "without", "off", "false", "don't", "never", "disable"}
+_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "array": list,
+    "object": dict,
+}
 _CLAUSE = re.compile(r"[.;\n]\s+|,?\s+and\s+")
 _MAX_DEPTH = 8
 
@@ -53,7 +60,8 @@ class _Filling:
     def object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         required = schema.get("required") or []
         values: dict[str, Any] = {}
-        for name, wanted in (schema.get("properties") or {}).items():
+        described = schema.get("properties") or {}
+        for name, wanted in {**described, **{name: {} for name in required if name not in described}}.items():
             if name not in required and not self._all_of_it:
                 continue
             try:
@@ -65,7 +73,7 @@ class _Filling:
 
     def _value(self, name: str, schema: Any, depth: int) -> Any:
         schema, nullable = self._settled(schema, depth)
-        if depth == 1 and name in self._known:
+        if depth == 1 and name in self._known and _is_one(self._known[name], schema):
             return self._known[name]
         try:
             return self._of_type(name, schema, depth)
@@ -84,6 +92,8 @@ class _Filling:
                 value: Any = self.object(schema, depth)
             case "array":
                 value = self._list(name, schema, depth)
+                if len(value) < schema.get("minItems", 0):
+                    raise NothingFits
             case "number" | "integer" as kind:
                 value = self._number(name, whole=kind == "integer")
             case "boolean":
@@ -130,26 +140,30 @@ class _Filling:
             ordered = [name for name in self._names if name not in placed] or self._names
         else:
             ordered = self._names[::-1]
-        if ordered:
-            self._names.remove(ordered[0])
-            return ordered[0]
-        if self._all_of_it and not asked & {"result", "answer", "summary"}:
+        if not ordered and self._all_of_it:
             raise NothingFits
-        return self._facts.text if self._all_of_it else self._facts.last_word()
+        if not ordered:
+            return self._facts.last_word()
+        name = ordered[0]
+        self._names.remove(name)
+        return name
 
     def _list(self, name: str, schema: Mapping[str, Any], depth: int) -> list[Any]:
         items, _ = self._settled(schema.get("items") or {}, depth)
-        kind = items.get("type", "object" if "properties" in items else "string")
-        if kind == "object":
-            return list(self._objects(items, depth))
-        if kind in {"number", "integer"}:
-            return [int(n) if kind == "integer" or n.is_integer() else n for n in self._facts.numbers]
-        if items.get("enum"):
+        if options := items.get("enum") or ([items["const"]] if "const" in items else []):
             said = stems(self._facts.text)
-            return [option for option in items["enum"] if stems(str(option)) & said]
-        asked = set(words(name.replace("_", " ")))
-        exact = _exact(self._facts, asked, items)
-        return list(exact if exact is not None else self._facts.quoted or self._facts.names)
+            return [option for option in options if stems(str(option)) & said]
+        match items.get("type", "object" if "properties" in items else "string"):
+            case "object":
+                return list(self._objects(items, depth))
+            case "integer":
+                return [int(number) for number in self._facts.numbers]
+            case "number":
+                return [int(number) if number.is_integer() else number for number in self._facts.numbers]
+            case "string":
+                exact = _exact(self._facts, set(words(name.replace("_", " "))), items)
+                return list(exact if exact is not None else self._facts.quoted or self._facts.names)
+        return []
 
     def _objects(self, schema: Mapping[str, Any], depth: int) -> Iterator[dict[str, Any]]:
         """One object for each clause of the text that has all it needs."""
@@ -178,6 +192,14 @@ class _Filling:
         for part in reference.removeprefix("#/").split("/"):
             found = found.get(part) if isinstance(found, Mapping) else None
         return found
+
+
+def _is_one(value: Any, schema: Mapping[str, Any]) -> bool:
+    """Whether a value is of the schema's type and, if there are few, one of its values."""
+    if isinstance(value, bool) or schema.get("type") == "boolean":
+        return isinstance(value, bool) and schema.get("type") == "boolean"
+    kind = _TYPES.get(schema.get("type", "string"), object)
+    return isinstance(value, kind) and value in schema.get("enum", [value])
 
 
 def _without_choices(schema: Mapping[str, Any]) -> dict[str, Any]:

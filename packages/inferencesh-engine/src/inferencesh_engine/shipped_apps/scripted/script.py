@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -78,7 +79,7 @@ def script_in(prompt: str) -> list[Step]:
     if fenced is None:
         return []
     try:
-        steps = read_yaml(f"steps:\n{fenced[1]}".encode())["steps"]
+        steps = read_yaml(f"steps:\n{indent(fenced[1], '  ')}".encode())["steps"]
         return [_step(item.plain(), place) for place, item in enumerate(steps.items(), 1)]
     except YamlProblem as problem:
         place = f", line {problem.line - 1}" if problem.line else ""
