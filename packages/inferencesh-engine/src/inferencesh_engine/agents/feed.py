@@ -22,10 +22,12 @@ HELD_SECONDS = 0.3
 async def feed(ledger: ChatLedger, live: LiveChat) -> AsyncGenerator[ChatEvent]:
     """The events of a chat, until the engine stops."""
     with ledger.bus.following(live.id) as follower:
-        for event in _newest_messages(live):
+        # Both at one time: while the messages are being sent, the chat may go on.
+        messages, chat = _newest_messages(live), ChatEvent.of_chat(live.chat)
+        at_rest = live.chat.status.at_rest
+        for event in messages:
             yield event
-        chat = ChatEvent.of_chat(live.chat)
-        first = await _first(follower) if live.chat.status.at_rest else None
+        first = await _first(follower) if at_rest else None
         if first is None or not _is_busy(first):
             yield chat
         if first is not None:
