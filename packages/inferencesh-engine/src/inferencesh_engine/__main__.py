@@ -16,13 +16,14 @@ from .presence import TOKEN_FILE
 from .serving import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .engine import Engine
 
 DESCRIPTION = "Serve a folder of apps as the inference.sh API on this machine."
 EPILOG = """\
-APPS_DIR holds one folder per app, each with an inf.yml and an inference.py. Programs reach the engine with
+APPS_DIR holds one folder per app, each with an inf.yml and an inference.py; agents, as agents/NAME.yml; and an
+engine.yml, if there is something to set. Programs reach the engine with
   inference(base_url=URL, api_key=TOKEN)      or simply      inference(base_url="local:APPS_DIR")
 Files, tasks and the token are kept in the state folder. Ctrl-C or SIGTERM stops the engine; tasks that were
 running are taken up again when it starts the next time.
@@ -119,7 +120,7 @@ def _stop_once(stopping: asyncio.Event, number: signal.Signals) -> None:
 
 def _welcome(engine: Engine) -> str:
     token_file = engine.config.state_path / TOKEN_FILE
-    lines = [f"inferencesh engine at {engine.base_url}", f"token in {token_file}", "", *_apps(engine), ""]
+    lines = [f"inferencesh engine at {engine.base_url}", f"token in {token_file}", "", *_served(engine), ""]
     lines += [
         "try it:",
         f"  export INFERENCE_BASE_URL={engine.base_url}",
@@ -129,13 +130,19 @@ def _welcome(engine: Engine) -> str:
     return "\n".join(lines)
 
 
-def _apps(engine: Engine) -> list[str]:
-    apps = engine.catalog.apps()
-    width = max((len(app.ref) for app in apps), default=0)
-    found = [f"  {app.ref:<{width}}  {app.manifest.description}".rstrip() for app in apps]
-    issues = [f"  ! {issue}" for issue in engine.catalog.issues()]
-    heading = f"{len(apps)} app{'' if len(apps) == 1 else 's'} in {engine.config.apps_dir}"
-    return [heading, *found, *issues]
+def _served(engine: Engine) -> list[str]:
+    """What can be run, and what is wrong in the served folder."""
+    catalog = engine.catalog
+    lines = [f"serves {engine.config.apps_dir} and the apps that come with the engine:"]
+    lines += _listed("apps", {app.ref: app.manifest.description for app in catalog.apps()})
+    lines += _listed("agents", {agent.ref: agent.config.get("description", "") for agent in catalog.agents()})
+    return [*lines, *(f"  ! {issue}" for issue in catalog.issues())]
+
+
+def _listed(kind: str, described: Mapping[str, str]) -> list[str]:
+    width = max(map(len, described), default=0)
+    lines = [f"    {ref:<{width}}  {description}".rstrip() for ref, description in described.items()]
+    return [f"  {kind}:", *lines] if lines else []
 
 
 def _say(text: str) -> None:
