@@ -266,6 +266,16 @@ def test_chats_are_renamed_listed_and_deleted(api):
         ({"agent_config": {**AGENT, "tools": [WEATHER, WEATHER]}}, "tools[1].name"),
         ({"agent_config": {**AGENT, "tools": [{"name": "x", "type": "client"}]}}, "tools[0].client"),
         ({"agent_config": {**AGENT, "output_schema": "text"}}, "output_schema"),
+        (
+            {
+                "agent_config": {
+                    **AGENT,
+                    "tools": [{**WEATHER, "name": "widget"}],
+                    "internal_tools": {"widget": True},
+                }
+            },
+            "tools",
+        ),
         ({"agent_config": None, "agent": None}, "agent"),
         ({"context": "x"}, "context"),
     ],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..domain.chat import ChatAgent
 from ..domain.problems import Problem
 from .configuration import parse_agent
+from .internal_tools import internal_tools
 
 if TYPE_CHECKING:
     from ..catalog import AgentTemplate
@@ -22,6 +23,7 @@ def choose_agent(services: TurnServices, choice: AgentChoice) -> ChatAgent:
     """The agent, checked; raises the Problem of one that is not there or cannot work."""
     agent = _chosen(services, choice)
     config = parse_agent(agent.config)
+    _check_names(config)
     _check_schemas(config)
     services.check_core_app(config.core_app)
     return agent
@@ -44,6 +46,14 @@ def _template(services: TurnServices, choice: AgentChoice) -> AgentTemplate:
     if choice.ref is not None:
         return services.catalog.agent(choice.ref)
     return services.catalog.agent_by_id(agent_id=choice.agent_id, version_id=choice.version_id)
+
+
+def _check_names(config: AgentConfig) -> None:
+    names = {tool.name for tool in internal_tools(config, top_level=True)}
+    for tool in config.tools:
+        if tool.name in names:
+            detail = f"tool {tool.name!r} has the name of an internal tool; rename it, or switch that one off"
+            raise Problem(422, "invalid_agent_config", detail, field="tools")
 
 
 def _check_schemas(config: AgentConfig) -> None:
