@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Serve a folder of apps as the inference.sh API on this machine."
 EPILOG = """\
-APPS_DIR holds one folder per app, each with an inf.yml and an inference.py; agents, as agents/NAME.yml; and an
-engine.yml, if there is something to set. Programs reach the engine with
+APPS_DIR holds one folder per app, each with an inf.yml and an inference.py; agents, as agents/NAME.yml; and
+an engine.yml, if there is something to set. Programs reach the engine with
   inference(base_url=URL, api_key=TOKEN)      or simply      inference(base_url="local:APPS_DIR")
 Files, tasks and the token are kept in the state folder. Ctrl-C or SIGTERM stops the engine; tasks that were
 running are taken up again when it starts the next time.
