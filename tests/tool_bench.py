@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 
+from aiohttp import web
+
 from inferencesh_engine.agents.tools.registry import ToolRegistry
 from inferencesh_engine.agents.tools.runner import ChildEnd, Invocation, Tool, ToolError, ToolServices
 from inferencesh_engine.config import EngineConfig
@@ -100,6 +102,18 @@ async def bench(root, *, engine=None, chats=None, settings=None, plugins=(), **c
         yield found
     finally:
         await found.registry.close()
+
+
+@asynccontextmanager
+async def listening(app):
+    """A server of this aiohttp application on a free port; gives its URL."""
+    runner = web.AppRunner(app, shutdown_timeout=0.01)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 def tool_of(kind, name="probe", **spec):

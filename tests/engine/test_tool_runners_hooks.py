@@ -12,7 +12,7 @@ from aiohttp import web
 
 from inferencesh_core.webhooks import verify
 from inferencesh_engine.settings import SecretRule, Settings
-from tool_bench import bench, tool_of
+from tool_bench import bench, listening, tool_of
 
 SETTINGS = Settings(tool_secrets={"HOOK_KEY": SecretRule(("127.0.0.1",)), "BAD": SecretRule(("*",))})
 SECRETS = {"HOOK_KEY": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "BAD": "whsec_?"}
@@ -28,14 +28,9 @@ def trying(scenario, tmp_path, answer, secrets=SECRETS):
     async def main():
         app = web.Application()
         app.router.add_post("/{path:.*}", receive)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            async with bench(tmp_path, settings=SETTINGS, secrets=secrets) as tried:
-                await scenario(tried, f"http://127.0.0.1:{runner.addresses[0][1]}/hook", received)
-        finally:
-            await runner.cleanup()
+        known = {"settings": SETTINGS, "secrets": secrets}
+        async with listening(app) as url, bench(tmp_path, **known) as tried:
+            await scenario(tried, f"{url}/hook", received)
 
     asyncio.run(main())
 

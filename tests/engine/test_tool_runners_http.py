@@ -13,7 +13,7 @@ from inferencesh_core.addresses import AddressPolicy
 from inferencesh_engine.agents.tools.outbound import Outbound, OutboundRequest
 from inferencesh_engine.agents.tools.runner import ToolError
 from inferencesh_engine.settings import IntegrationRule, SecretRule, Settings
-from tool_bench import bench, tool_of
+from tool_bench import bench, listening, tool_of
 
 KEY = 's3cret/+ü"value'
 SETTINGS = Settings(
@@ -83,14 +83,8 @@ async def served():
     """An API on a free port, and its URL."""
     api, app = Api(), web.Application()
     app.router.add_route("*", "/{path:.*}", api.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.01)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield api, f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with listening(app) as url:
+        yield api, url
 
 
 def trying(scenario, tmp_path, **config):

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from inline_model import AGENT, answers, calls, chatting, says, text_of, told
+from tool_bench import listening
 
 pytest.importorskip("mcp")
 
@@ -22,6 +23,14 @@ mcp_servers:
   int-abc123: {{command: {json.dumps(sys.executable)}, args: [{json.dumps(PROBE)}, stdio]}}
   broken: {{command: no-such-program}}
 """
+
+
+OUTPUT = {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]}
+
+
+def agent(url):
+    internal = {"internal_tools": {"memory": True}, "output_schema": OUTPUT}
+    return {**AGENT, "tools": tools(url), **internal}
 
 
 def tools(url):
@@ -58,20 +67,10 @@ def test_every_kind_of_tool_does_its_part_in_one_turn(tmp_path):
     async def main():
         app = web.Application()
         app.router.add_post("/{path:.*}", api)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         settings = {"secrets": {"NOTES_KEY": "s3cret"}, "allow_private_addresses": True}
-        output = {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]}
-        agent = {**AGENT, "tools": tools(url), "internal_tools": {"memory": True}, "output_schema": output}
-        try:
-            async with chatting(tmp_path, MODEL, **settings) as (engine, workers):
-                context = {"tenant": "acme"}
-                chat = await told(engine, "go", agent=agent, context=context, status="completed")
-                return chat, workers.inputs
-        finally:
-            await runner.cleanup()
+        async with listening(app) as url, chatting(tmp_path, MODEL, **settings) as (engine, workers):
+            chat = await told(engine, "go", agent=agent(url), context={"tenant": "acme"}, status="completed")
+            return chat, workers.inputs
 
     (tmp_path / "engine.yml").write_text(ENGINE_YML)
     chat, inputs = asyncio.run(main())

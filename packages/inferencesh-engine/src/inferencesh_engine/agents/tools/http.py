@@ -11,7 +11,6 @@ from ..placeholders import (
     ARGS,
     CONTEXT,
     SECRETS,
-    PlaceholderError,
     argument_lookup,
     argument_names,
     context_lookup,
@@ -20,15 +19,16 @@ from ..placeholders import (
     fill_url,
     plain_text,
 )
-from .outbound import Outbound, OutboundRequest
-from .runner import Offered, ToolError, ToolOutcome
+from .outbound import OutboundRequest
+from .requests import RequestRunner
+from .runner import ToolError
 from .secrets import CallSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .outbound import Answer
-    from .runner import Invocation, Started, Tool, ToolServices, ToolSettings
+    from ...settings import Settings
+    from .runner import Invocation, ToolServices
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -38,44 +38,14 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _RESERVED = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"}
 )
-_MAX_ERROR_CHARS = 4000
 
 
-class HttpRunner:
-    """Sends the request that a tool describes, and gives the body of the answer."""
+class HttpRunner(RequestRunner):
+    """Fills in the request that a tool's configuration describes."""
 
-    def __init__(self, services: ToolServices) -> None:
-        self._services = services
-        self._outbound = Outbound(services.config)
-
-    async def offered(self, tool: Tool) -> Offered:
-        """The schema its configuration gives."""
-        return Offered.of(tool, tool.spec.get("input_schema"))
-
-    async def run(self, invocation: Invocation, _started: Started) -> ToolOutcome:
-        """Send it; an answer that is an HTTP error is a failed result."""
-        try:
-            builder = _RequestBuilder(invocation, self._services)
-            request = builder.request()
-        except PlaceholderError as error:
-            raise ToolError(str(error)) from None
-        try:
-            answer = await self._outbound.send(request)
-        except ToolError as error:
-            raise ToolError(builder.secrets.scrub(str(error))) from None
-        return outcome_of(answer, builder.secrets)
-
-    async def close(self) -> None:
-        """Close its connections."""
-        await self._outbound.close()
-
-
-def outcome_of(answer: Answer, secrets: CallSecrets) -> ToolOutcome:
-    """The result for the model: the body; of an HTTP error also what it was."""
-    text, status = secrets.scrub(answer.text), f"HTTP {answer.status} {answer.reason}".strip()
-    if answer.status < 300:
-        return ToolOutcome(text=text or status)
-    return ToolOutcome(text=f"{status}\n{text[:_MAX_ERROR_CHARS]}".strip(), failed=True)
+    def _request(self, invocation: Invocation) -> tuple[OutboundRequest, CallSecrets]:
+        builder = _RequestBuilder(invocation, self._services)
+        return builder.request(), builder.secrets
 
 
 class _RequestBuilder:
@@ -91,7 +61,7 @@ class _RequestBuilder:
         self._spec = invocation.tool.spec
         self._arguments: Mapping[str, Any] = fill_arguments(invocation.arguments, invocation.context)
         self._context = context_lookup(invocation.context)
-        self._settings: ToolSettings = services.settings
+        self._settings: Settings = services.settings
         template = _text(self._spec, "url")
         self._url = fill_url(template, {CONTEXT: self._context, ARGS: argument_lookup(self._arguments)})
         in_url = argument_names(template)

@@ -12,7 +12,8 @@ from .runner import Offered, ToolError, ToolOutcome
 if TYPE_CHECKING:
     from mcp.types import CallToolResult
 
-    from .runner import Invocation, McpServerRule, Started, Tool, ToolServices
+    from ...settings import McpServerRule
+    from .runner import Invocation, Started, Tool, ToolServices
 
 
 class McpRunner:

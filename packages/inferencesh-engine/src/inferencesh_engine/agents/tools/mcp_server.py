@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mcp.types import CallToolResult
     from mcp.types import Tool as McpTool
 
-    from .runner import McpServerRule
+    from ...settings import McpServerRule
 
 Listing = Mapping[str, "McpTool"]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mcp.client import Client
 
-    from .runner import McpServerRule
+    from ...settings import McpServerRule
 
 _MAX_LINE_CHARS = 2000
 _CONNECT_SECONDS = 30.0

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ...domain.idempotency import Idempotency
     from ...domain.views import RunOutcome
     from ...pool import Pool
+    from ...settings import Settings
 
 Started = Callable[[str], Awaitable[None]]
 """Told the id of the task or chat that runs an invocation; it is on disk when this has been awaited."""
@@ -115,8 +116,9 @@ class ToolRunner(Protocol):
         Raises:
             ToolError: it cannot be offered now; the turn goes on without it.
         """
+        ...  # pyright takes a body of words alone for one that returns None
 
-    async def run(self, invocation: Invocation, started: Started) -> ToolOutcome:
+    async def run(self, invocation: Invocation, started: Started, /) -> ToolOutcome:
         """Run it to its end. Cancelled, it stops what it has started and passes the cancellation on.
 
         While the engine stops it leaves tasks and chats alone: the next engine asks for them by execution id.
@@ -124,6 +126,7 @@ class ToolRunner(Protocol):
         Raises:
             ToolError: it failed.
         """
+        ...
 
     async def close(self) -> None:
         """The engine stops: let go of connections and processes. What runs has been cancelled before."""
@@ -134,12 +137,15 @@ class TaskService(Protocol):
 
     async def run(self, body: Mapping[str, Any], *, idempotency: Idempotency | None = None) -> RunOutcome:
         """Accept a task; it is on disk when this returns. Raises Problem."""
+        ...
 
     async def wait(self, task_id: str) -> dict[str, Any]:
         """The task once it has ended. Raises Problem."""
+        ...
 
     async def cancel(self, task_id: str) -> dict[str, Any]:
         """Cancel it; gives it once it has ended."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -165,15 +171,18 @@ class ChatService(Protocol):
 
         It is on disk when this returns, and one invocation has one. Raises Problem.
         """
+        ...
 
     async def child_ended(self, chat_id: str) -> ChildEnd:
         """How its turn ended, once it has. Raises Problem when there is no such chat."""
+        ...
 
     async def stop(self, chat_id: str) -> None:
         """Stop what it does; done when this returns."""
 
     def agent_data(self, chat_id: str) -> Mapping[str, Any]:
         """What the chat remembers: `plan_steps`, `memory`, `always_allowed_tools`."""
+        ...
 
     async def update_agent_data(
         self, chat_id: str, change: Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -182,62 +191,6 @@ class ChatService(Protocol):
 
         Nothing else changes it meanwhile. What `change` raises passes, and nothing is changed.
         """
-
-
-class SecretRule(Protocol):
-    """A secret that tools may use."""
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """Where it may be sent: host names as in URLs, `*.example.com` for all below; empty means nowhere."""
-
-
-class IntegrationRule(Protocol):
-    """A provider somebody has connected."""
-
-    @property
-    def token_secret(self) -> str:
-        """The name of the secret that holds its access token; it must be among `tool_secrets`."""
-
-
-class McpServerRule(Protocol):
-    """An MCP server: a command to start, or a URL."""
-
-    @property
-    def command(self) -> str | None:
-        """The program; None for a server at a URL."""
-
-    @property
-    def args(self) -> tuple[str, ...]:
-        """What it is started with."""
-
-    @property
-    def env(self) -> Mapping[str, str]:
-        """Its environment variables; `${{secrets.NAME}}` stands for a secret among `tool_secrets`."""
-
-    @property
-    def url(self) -> str | None:
-        """Where it listens; None for a command."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Sent with every request; `${{secrets.NAME}}` as in `env`."""
-
-
-class ToolSettings(Protocol):
-    """The part of `engine.yml` that is about tools."""
-
-    @property
-    def tool_secrets(self) -> Mapping[str, SecretRule]:
-        """Secrets by name; their values are in `EngineConfig.secrets`."""
-
-    @property
-    def integrations(self) -> Mapping[str, IntegrationRule]:
-        """Providers by name."""
-
-    @property
-    def mcp_servers(self) -> Mapping[str, McpServerRule]:
-        """Servers by the id that tools call `integration_id`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +206,7 @@ class ToolServices:
     pool: Pool
     tasks: TaskService
     chats: ChatService
-    settings: ToolSettings
+    settings: Settings
     stopping: Callable[[], bool]
 
 

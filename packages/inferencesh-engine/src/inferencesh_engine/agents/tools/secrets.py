@@ -12,7 +12,7 @@ from .runner import ToolError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .runner import ToolSettings
+    from ...settings import Settings
 
 
 class CallSecrets:
@@ -24,7 +24,7 @@ class CallSecrets:
         host: Where the call goes.
     """
 
-    def __init__(self, settings: ToolSettings, values: Mapping[str, str], host: str) -> None:
+    def __init__(self, settings: Settings, values: Mapping[str, str], host: str) -> None:
         self._settings = settings
         self._values = values
         self._host = host.lower()

@@ -10,47 +10,27 @@ from urllib.parse import urlsplit
 from inferencesh_core.errors import ConfigurationError
 from inferencesh_core.webhooks import body_digest, sign
 
-from ..placeholders import CONTEXT, PlaceholderError, context_lookup, fill_arguments, fill_url
-from .http import outcome_of
-from .outbound import Outbound, OutboundRequest
-from .runner import Offered, ToolError
+from ..placeholders import CONTEXT, context_lookup, fill_arguments, fill_url
+from .outbound import OutboundRequest
+from .requests import RequestRunner
+from .runner import ToolError
 from .secrets import CallSecrets
 
 if TYPE_CHECKING:
-    from .runner import Invocation, Started, Tool, ToolOutcome, ToolServices
+    from .runner import Invocation
 
 
-class WebhookRunner:
+class WebhookRunner(RequestRunner):
     """Posts the arguments of a call as JSON.
 
     With a secret the request has the three headers of Standard Webhooks, and `X-Webhook-Signature:
     sha256=<hex>`, the HMAC of the body. The message's id is the invocation's. Redirects are not followed.
     """
 
-    def __init__(self, services: ToolServices) -> None:
-        self._services = services
-        self._outbound = Outbound(services.config)
-
-    async def offered(self, tool: Tool) -> Offered:
-        """The schema its configuration gives."""
-        return Offered.of(tool, tool.spec.get("input_schema"))
-
-    async def run(self, invocation: Invocation, _started: Started) -> ToolOutcome:
-        """Post it; an answer that is an HTTP error is a failed result."""
-        request, secrets = self._request(invocation)
-        return outcome_of(await self._outbound.send(request), secrets)
-
-    async def close(self) -> None:
-        """Close its connections."""
-        await self._outbound.close()
-
     def _request(self, invocation: Invocation) -> tuple[OutboundRequest, CallSecrets]:
         spec, services = invocation.tool.spec, self._services
-        try:
-            url = fill_url(str(spec.get("url") or ""), {CONTEXT: context_lookup(invocation.context)})
-            arguments = fill_arguments(invocation.arguments, invocation.context)
-        except PlaceholderError as error:
-            raise ToolError(str(error)) from None
+        url = fill_url(str(spec.get("url") or ""), {CONTEXT: context_lookup(invocation.context)})
+        arguments = fill_arguments(invocation.arguments, invocation.context)
         body = json.dumps(arguments, ensure_ascii=False).encode()
         secrets = CallSecrets(services.settings, services.config.secrets, urlsplit(url).hostname or "")
         headers = {"Content-Type": "application/json"}
