@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import contextmanager
 
+from inferencesh_agents import AsyncAgent
 from inferencesh_async import async_inference
 from inferencesh_async.testing import AsyncWorld, JumpingLoop
 from inferencesh_core.flow.effects import Outcome
@@ -54,7 +55,7 @@ class Held:
         value = getattr(self._inner, name)
         if callable(value):
             return lambda *args, **options: self._waited(value(*args, **options))
-        return Held(value, self._run) if name in {"tasks", "files"} else value
+        return Held(value, self._run) if name in {"tasks", "files", "agents"} else value
 
     def _waited(self, value):
         if asyncio.iscoroutine(value):
@@ -64,6 +65,8 @@ class Held:
             return Held(self._run(_awaited(value)), self._run)
         if isinstance(value, AsyncIterator):
             return self._each(value)
+        if isinstance(value, AsyncAgent):
+            return Held(value, self._run)
         return value
 
     def _each(self, iterator):

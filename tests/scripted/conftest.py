@@ -4,7 +4,16 @@ import pytest
 
 from worlds import WORLDS
 
-BOTH = {"test_calls", "test_cancel_on_exit", "test_follow", "test_run_many", "test_uploads"}
+BOTH = {
+    "test_agent_cuts",
+    "test_agent_tools",
+    "test_agents",
+    "test_calls",
+    "test_cancel_on_exit",
+    "test_follow",
+    "test_run_many",
+    "test_uploads",
+}
 """Modules whose ``World`` may be either."""
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from inferencesh_core.http.problems import Problem
     from inferencesh_core.types import ChatDTO, ChatMessageDTO
 
-_ROUTE = re.compile(r"https?://[^/?]+(?:/[^/?]+)?/(agents|chats|tools)(?:[/?]|$)")
+_ROUTE = re.compile(r"https?://[^/?]+(?:/(?:api|v\d+))*/(agents|chats|tools)(?:[/?]|$)")
 
 
 class AgentAPIError(APIError, RuntimeError):
