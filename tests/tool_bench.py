@@ -9,6 +9,7 @@ from aiohttp import web
 
 from inferencesh_engine.agents.tools.registry import ToolRegistry
 from inferencesh_engine.agents.tools.runner import ChildEnd, Invocation, Tool, ToolError, ToolServices
+from inferencesh_engine.catalog import Catalog
 from inferencesh_engine.config import EngineConfig
 from inferencesh_engine.plugins import Hooks
 from inferencesh_engine.settings import Settings
@@ -65,7 +66,7 @@ class Bench:
         self.stopping = False
         services = ToolServices(
             config=config,
-            catalog=engine and engine.catalog,
+            catalog=engine.catalog if engine is not None else Catalog(config),
             pool=engine and engine.pool,
             tasks=engine,
             chats=chats,

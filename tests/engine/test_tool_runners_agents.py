@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from inferencesh_engine.agents.tools.runner import ChildEnd
+from inferencesh_engine.agents.tools.runner import ChildEnd, ToolError
 from tool_bench import MemoryChats, bench, tool_of
 
 HELPER = tool_of("agent", ref="acme/helper@latest")
@@ -79,10 +79,26 @@ def test_a_stopped_call_stops_its_chat_unless_the_engine_stops(tmp_path, stoppin
     trying(scenario, tmp_path, answers=False)
 
 
-def test_the_model_sees_one_argument(tmp_path):
+@pytest.mark.parametrize(
+    ("description", "shown"), [("Looks things up.", "Looks things up."), ("", "Ask acme/helper.")]
+)
+def test_the_model_sees_one_argument_and_what_the_agent_is_for(tmp_path, description, shown):
+    (tmp_path / "agents").mkdir()
+    template = f"namespace: acme\nname: helper\ndescription: {description}\ncore_app: {{ref: a/b}}\n"
+    (tmp_path / "agents" / "helper.yml").write_text(template)
+
     async def scenario(tried, _chats):
         offered = await tried.offered(HELPER)
         assert list(offered.parameters["properties"]) == ["message"]
-        assert offered.description == "Ask the agent acme/helper@latest."
+        assert offered.description == shown
+
+    trying(scenario, tmp_path)
+
+
+@pytest.mark.parametrize("spec", [{"ref": "acme/nobody"}, {"id": "nobody"}])
+def test_an_agent_that_is_not_there_cannot_be_offered(tmp_path, spec):
+    async def scenario(tried, _chats):
+        with pytest.raises(ToolError, match="nobody"):
+            await tried.offered(tool_of("agent", **spec))
 
     trying(scenario, tmp_path)

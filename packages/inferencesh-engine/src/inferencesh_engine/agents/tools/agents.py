@@ -27,7 +27,16 @@ class AgentRunner:
 
     async def offered(self, tool: Tool) -> Offered:
         """One argument, the message."""
-        return Offered.of(tool, _MESSAGE, f"Ask the agent {tool.spec.get('ref') or tool.name}.")
+        catalog, spec = self._services.catalog, tool.spec
+        try:
+            if spec.get("ref"):
+                template = catalog.agent(spec["ref"])
+            else:
+                ids = {"agent_id": spec.get("id") or None, "version_id": spec.get("version_id") or None}
+                template = catalog.agent_by_id(**ids)
+        except Problem as problem:
+            raise ToolError(problem.detail) from None
+        return Offered.of(tool, _MESSAGE, template.config.get("description") or f"Ask {template.ref}.")
 
     async def run(self, invocation: Invocation, started: Started) -> ToolOutcome:
         """Let it answer, or wait for the chat an earlier engine has started."""

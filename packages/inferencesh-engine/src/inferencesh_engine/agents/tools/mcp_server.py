@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ _CONNECT_SECONDS = 30.0
 _CHECK_SECONDS = 10.0
 _CLOSE_SECONDS = 8.0
 _LISTING_SECONDS = 1.0
+_RETRY_SECONDS = 10.0
 _MAX_PAGES = 100
 
 _LOST = "was lost during the call, which may have had its effect or not"
@@ -51,10 +53,17 @@ class Connection:
         self._seconds = seconds
         self._lock = asyncio.Lock()
         self._link: _Link | None = None
+        self._failure: tuple[float, ToolError] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     async def tools(self) -> Listing:
-        """The server's tools by name, at most a second old. Raises ToolError."""
+        """The server's tools by name, at most a second old. Raises ToolError.
+
+        A server that could not be reached a moment ago is not tried again, so that many tools of a server
+        that hangs cost a turn no more than one.
+        """
+        if self._failure is not None and time.monotonic() - self._failure[0] < _RETRY_SECONDS:
+            raise ToolError(str(self._failure[1]))
         return (await self._alive(max_age=_LISTING_SECONDS)).listing
 
     async def call(self, tool_name: str, arguments: dict[str, object]) -> CallToolResult:
@@ -101,6 +110,15 @@ class Connection:
 
     async def _connected(self) -> _Link:
         link = _Link(self._rule, self._secrets, self.name)
+        self._failure = None
+        try:
+            await self._open(link)
+        except ToolError as error:
+            self._failure = (time.monotonic(), error)
+            raise
+        return link
+
+    async def _open(self, link: _Link) -> None:
         opened = False
         try:
             await link.open()
@@ -112,7 +130,6 @@ class Connection:
         finally:
             if not opened:
                 self._put_away(link)
-        return link
 
     def _drop(self) -> None:
         link, self._link = self._link, None
