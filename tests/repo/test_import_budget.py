@@ -57,3 +57,9 @@ def test_importing_the_asynchronous_client_is_as_cheap():
 def test_the_names_of_apps_do_not_bring_the_engine():
     imported = imported_by("from inferencesh import BaseApp, BaseAppInput, BaseAppOutput, File")
     assert not {name for name in imported if name.startswith(("inferencesh_engine", "aiohttp", "requests"))}
+
+
+def test_the_names_of_agents_do_not_bring_what_tools_need_when_they_run():
+    imported = imported_by("from inferencesh import Agent, ToolCallInfo, function_tool, string, tool")
+    assert not imported & {"aiohttp", "asyncio", "jsonschema", "pydantic", "requests"}
+    assert not {name for name in imported if name.startswith(("inferencesh_engine", "inferencesh_app"))}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import inferencesh
 import inferencesh.models
 
 OLD_PATHS = json.loads((Path(__file__).parents[2] / "vectors" / "old-paths.json").read_text("utf-8"))
@@ -34,9 +35,17 @@ def test_submodules_of_models_are_attributes_without_being_imported(name):
     assert getattr(inferencesh.models, name) is import_module(f"inferencesh.models.{name}")
 
 
-@pytest.mark.parametrize("name", ["api", "client", "models", "types", "utils"])
+@pytest.mark.parametrize("name", ["agent", "api", "client", "models", "tools", "types", "utils"])
 def test_submodules_are_attributes_without_being_imported(name):
     assert getattr(inferencesh, name) is import_module(f"inferencesh.{name}")
+
+
+@pytest.mark.parametrize("path", ["inferencesh.agent", "inferencesh.api", "inferencesh.tools"])
+def test_what_agents_are_made_of_is_the_same_object_by_every_path(path):
+    module = import_module(path)
+    shared = set(OLD_PATHS[path]) & set(inferencesh.__all__)
+    assert shared
+    assert all(getattr(module, name) is getattr(inferencesh, name) for name in shared)
 
 
 def test_every_enum_and_record_has_its_old_path():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from inferencesh_core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from inferencesh_agents.agents import AgentsAPI, AsyncAgentsAPI
     from inferencesh_core.files import AsyncFilesAPI, FilesAPI
     from inferencesh_core.tasks import AsyncTasksAPI, TasksAPI
     from inferencesh_sessions.handles import AsyncSessionHandle, SessionHandle
@@ -15,7 +16,7 @@ else:
     __getattr__ = lazy_names(
         __name__,
         {
-            "inferencesh_agents": "AgentsAPI AsyncAgentsAPI",
+            "inferencesh_agents.agents": "AgentsAPI AsyncAgentsAPI",
             "inferencesh_core.files": "AsyncFilesAPI FilesAPI",
             "inferencesh_core.tasks": "AsyncTasksAPI TasksAPI",
             "inferencesh_sessions.handles": "AsyncSessionHandle SessionHandle",
@@ -24,6 +25,8 @@ else:
     )
 
 __all__ = [
+    "AgentsAPI",
+    "AsyncAgentsAPI",
     "AsyncFilesAPI",
     "AsyncSessionHandle",
     "AsyncSessionsAPI",
