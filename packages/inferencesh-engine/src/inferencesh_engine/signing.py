@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READ_PATH = "/blobs/"
+_ADDRESS = re.compile(r"(?:https?:/)?/\S+")
 KEY_BYTES = 32
 NEVER = 0
 """The expiry of an address that does not expire."""
@@ -75,7 +77,9 @@ class UrlSigner:
         return signed.file_id if signed is not None else None
 
     def read_address(self, address: str) -> ReadAddress | None:
-        """The same, with the other parts of the address."""
+        """The same, with the other parts of the address; None, too, for text that only contains an address."""
+        if not _ADDRESS.fullmatch(address):
+            return None
         try:
             parts = urlsplit(address)
         except ValueError:
