@@ -96,6 +96,11 @@ def after(*results, asked="What's the weather in Paris?", name="get_weather"):
             ("memory_set", {"key": "colour", "value": "blue"}),
         ),
         (
+            "Shrink http://127.0.0.1:1/blobs/f1/a.png?exp=1&sig=x",
+            [tool("shrink", image={"type": "string", "format": "file"})],
+            ("shrink", {"image": "http://127.0.0.1:1/blobs/f1/a.png?exp=1&sig=x"}),
+        ),
+        (
             "weather of Bern",
             [tool("weather", "", ["place"], place=TEXT, days={"type": "integer"})],
             None,
@@ -129,6 +134,12 @@ def test_files_that_came_along_are_named(tmp_path):
 def test_results_are_told_in_a_sentence_and_no_tool_is_called_again():
     output = answer("sunny", WEATHER, **after("rain", "sunny"))
     assert (output.response, output.tool_calls) == ("get_weather says: rain; get_weather says: sunny", None)
+
+
+def test_results_of_an_earlier_turn_are_no_answer_to_a_new_message():
+    told = after("finished", name="finish")
+    last = {"role": "tool", "text": "finished", "tool_call_id": told["tool_call_id"]}
+    assert answer("Hello again", context=[*told["context"], last]).response == "You said: Hello again"
 
 
 @pytest.mark.parametrize(

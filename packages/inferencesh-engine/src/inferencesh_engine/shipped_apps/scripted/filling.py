@@ -211,7 +211,7 @@ def _exact(facts: Facts, asked: set[str], schema: Mapping[str, Any]) -> list[str
     kind = schema.get("format", "")
     if kind == "email" or asked & {"email", "emails", "mail"}:
         return facts.emails
-    if kind in {"uri", "url"} or asked & {"url", "urls", "link", "links", "uri"}:
+    if kind in {"uri", "url", "file"} or asked & {"url", "urls", "link", "links", "uri"}:
         return facts.urls
     return facts.dates if kind in {"date", "date-time"} or asked & {"date", "dates", "day"} else None
 
