@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from inferencesh import inference
 from inferencesh_engine.domain.problems import EngineStartError, Problem
 from inline_engine import InlineWorkers, running
 
@@ -120,3 +121,18 @@ def test_agents_are_found_in_their_folder_and_broken_ones_are_issues(tmp_path):
     assert ["agent bad cannot be used" in issue and "core_app is missing" in issue for issue in issues] == [
         True
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("agents/one.yml", "name: one\ncore_app: scripted\n"), ("engine.yml", "aliases: {}\n")],
+    ids=["agents", "settings"],
+)
+def test_a_folder_without_apps_of_its_own_can_be_served_for_its_agents_or_settings(tmp_path, name, text):
+    (tmp_path / "agents").mkdir()
+    (tmp_path / name).write_text(
+        "aliases: {}\n" if name == "engine.yml" else "name: assistant\ncore_app: scripted\n"
+    )
+    with inference(base_url=f"local:{tmp_path}") as client:
+        task = client.tasks.run({"app": "inferencesh/scripted", "input": {"text": "hi"}})
+    assert task["output"]["response"] == "You said: hi"

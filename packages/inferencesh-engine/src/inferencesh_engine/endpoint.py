@@ -18,6 +18,7 @@ from inferencesh_core.plugins import Endpoint
 from .config import EngineConfig
 from .domain.problems import EngineBusyError
 from .presence import TOKEN_FILE, Presence, find_presence
+from .served_folder import AGENTS_FOLDER, has_something
 from .serving import serving
 
 if TYPE_CHECKING:
@@ -141,15 +142,12 @@ def _apps_folder(base_url: str) -> Path:
         raise ConfigurationError(
             f"base_url {base_url!r}: {folder} {what}; name a folder that holds app folders"
         )
-    if not any(_manifests(folder)):
+    if not has_something(folder):
         raise ConfigurationError(
-            f"base_url {base_url!r}: no app in {folder}; an app is a folder in it with {MANIFEST_NAME}"
+            f"base_url {base_url!r}: no app in {folder}; an app is a folder in it with {MANIFEST_NAME}, "
+            f"an agent a file {AGENTS_FOLDER}/NAME.yml"
         )
     return folder
-
-
-def _manifests(folder: Path) -> list[Path]:
-    return [found for depth in ("", "*/", "*/*/") for found in folder.glob(f"{depth}{MANIFEST_NAME}")]
 
 
 def _started(folder: Path) -> BackgroundEngine | Endpoint:

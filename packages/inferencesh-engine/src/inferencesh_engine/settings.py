@@ -22,13 +22,12 @@ from inferencesh_core.refs import Ref
 
 from .documents import check_names, place_of, read_document, required_text, texts
 from .domain.problems import EngineStartError
+from .served_folder import SETTINGS_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from inferencesh_app.yaml_document import Spot
-
-SETTINGS_NAME = "engine.yml"
 
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.IGNORECASE)
 _SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

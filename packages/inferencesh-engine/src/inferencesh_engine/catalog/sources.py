@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from inferencesh_app.manifest import MANIFEST_NAME
+
 from ..domain.problems import EngineStartError
+from ..served_folder import AGENTS_FOLDER
 
-AGENTS_FOLDER = "agents"
-"""The folder of agent templates in a served folder."""
-
-_MANIFEST = "inf.yml"
 _SKIPPED = {"__pycache__", "node_modules"}
 
 
@@ -49,15 +48,15 @@ def shipped_source() -> AppSource:
 def _find(root: Path) -> Found:
     if not root.is_dir():
         raise EngineStartError(f"there is no folder of apps at {root}; create it or name another one")
-    if (root / _MANIFEST).is_file():
+    if (root / MANIFEST_NAME).is_file():
         return Found((root,))
     folders: list[Path] = []
     issues: list[str] = []
     for child in _folders_in(root):
-        apps = [folder for folder in (child, *_folders_in(child)) if (folder / _MANIFEST).is_file()]
+        apps = [folder for folder in (child, *_folders_in(child)) if (folder / MANIFEST_NAME).is_file()]
         folders += apps[:1] if apps[:1] == [child] else apps
         if not apps and child.name != AGENTS_FOLDER:
-            issues.append(f"{child} is ignored: it has no {_MANIFEST}, nor has any folder in it")
+            issues.append(f"{child} is ignored: it has no {MANIFEST_NAME}, nor has any folder in it")
     return Found(tuple(folders), tuple(issues))
 
 

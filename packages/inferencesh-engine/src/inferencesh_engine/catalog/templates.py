@@ -11,9 +11,9 @@ from inferencesh_core.refs import Ref
 
 from ..documents import place_of, read_document
 from ..domain.problems import Problem
+from ..served_folder import AGENT_SUFFIXES, AGENTS_FOLDER
 from .agent_file import agent_config
 from .app import DEFAULT_NAMESPACE, SHORT_ID_LENGTH, identifier
-from .sources import AGENTS_FOLDER
 from .suggestions import did_you_mean, what_exists
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from inferencesh_app.yaml_document import Spot
 
-_SUFFIXES = {".yml", ".yaml"}
 _FORBIDDEN = "/@:"
 
 
@@ -156,7 +155,7 @@ class Templates:
     def _files(self) -> list[Path]:
         if not self._folder.is_dir():
             return []
-        files = [path for path in self._folder.iterdir() if path.suffix in _SUFFIXES and path.is_file()]
+        files = [path for path in self._folder.iterdir() if path.suffix in AGENT_SUFFIXES and path.is_file()]
         return sorted(path for path in files if not path.name.startswith("."))
 
 

@@ -23,7 +23,7 @@ class Conversation:
         text: What the user said last.
         attached: The names of the files and images that came with it.
         called: The tools called since then.
-        results: Names and results of the tools that have answered since the model spoke last.
+        results: Names and results of the tools that have answered since anybody spoke last.
         answers: How often the model has answered in all.
         calls: How many calls it has made in all.
     """
@@ -54,7 +54,7 @@ def conversation_of(app_input: LLMInput) -> Conversation:
         called=tuple(_name(call) for message in messages[user + 1 :] for call in message.tool_calls or []),
         results=tuple(
             (names.get(message.tool_call_id, _UNKNOWN_TOOL), message.text)
-            for message in messages[assistant + 1 :]
+            for message in messages[max(user, assistant) + 1 :]
             if message.role == ContextMessageRole.TOOL
         ),
         answers=sum(message.role == ContextMessageRole.ASSISTANT for message in messages),
