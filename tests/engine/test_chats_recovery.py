@@ -1,9 +1,14 @@
 """Chats outlive their engine: what waits still waits, and nothing is done twice."""
 
 import asyncio
+import sqlite3
+from contextlib import closing, contextmanager
+
+import pytest
 
 from inferencesh_engine.agents.tools.runner import Offered, ToolOutcome
 from inferencesh_engine.domain.listing import ListQuery
+from inferencesh_engine.domain.problems import Problem
 from inferencesh_engine.plugins import hookimpl
 from inline_model import AGENT, answers, calls, chatting, client_tool, says, text_of, told, until
 
@@ -165,3 +170,125 @@ def test_a_child_chat_goes_on_and_its_parent_hears_of_it(tmp_path):
     chat, children = survives(tmp_path, before, after, model=model)
     made = invocation(chat, 1)
     assert (made["status"], made["result"], children) == ("completed", "helped", [made["execution_id"]])
+
+
+@contextmanager
+def no_writes(engine):
+    """Nothing can be written meanwhile: somebody else holds the database."""
+    with closing(sqlite3.connect(engine.config.state_path / "engine.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def test_a_message_that_cannot_be_stored_is_refused_and_was_never_said(tmp_path):
+    async def inside():
+        async with chatting(tmp_path, answers(says("One."), says("Two."))) as (engine, workers):
+            chat = await told(engine, "1")
+            more = {"chat_id": chat["id"], "input": {"text": "2"}}
+            with no_writes(engine), pytest.raises(Problem) as caught:
+                await engine.agents.chats.run(more)
+            assert caught.value.status == 503
+            assert engine.agents.chats.get(chat["id"]) == chat
+            again = await told(engine, "2", chat_id=chat["id"])
+            return [text_of(one) for one in again["chat_messages"]], len(workers.inputs)
+
+    assert asyncio.run(asyncio.wait_for(inside(), 30)) == (["1", "One.", "2", "Two."], 2)
+
+
+def test_a_turn_waits_while_nothing_can_be_stored(tmp_path):
+    async def inside():
+        async with chatting(tmp_path, answers(says("One."))) as (engine, workers):
+            workers.waits = asyncio.Event()
+            sent = await engine.agents.chats.run({"agent_config": AGENT, "input": {"text": "1"}})
+            await workers.hanging.wait()
+            with no_writes(engine):
+                workers.waits.set()
+                await asyncio.sleep(0.05)
+                assert engine.store.chat(sent.live.id).chat.status == "busy"
+            return await until(engine, sent.live.id, "idle")
+
+    chat = asyncio.run(asyncio.wait_for(inside(), 30))
+    assert text_of(chat["chat_messages"][-1]) == "One."
+
+
+TWO_TOOLS = {**AGENT, "tools": [client_tool("get_weather", CITY), *SLOW["tools"]]}
+
+
+class Quick(Slow):
+    async def run(self, invocation, started):
+        if invocation.execution_id is None and invocation.tool.type == "app":
+            await started("t1")
+        return ToolOutcome(text=f"{invocation.name} is done")
+
+
+class QuickTools:
+    @hookimpl(tryfirst=True)
+    def inferencesh_tool_runner(self):
+        return Quick
+
+
+def one_turn(given):
+    results = [entry for entry in given["context"] if entry["role"] == "tool"]
+    if given["role"] != "tool":
+        asked = (
+            calls("get_weather", {"city": "Oslo"}, "a"),
+            calls("render", {}, "b"),
+            calls("post", {}, "c"),
+        )
+        return says("Wait.", *asked)
+    return says(" ".join([*(entry["text"] for entry in results), given["text"]]))
+
+
+async def finished(engine, chat_id):
+    """The chat when its turn is over, its client tool answered with 4."""
+    while (chat := engine.agents.chats.get(chat_id))["status"] != "idle":
+        made = [one for message in chat["chat_messages"] for one in message["tool_invocations"]]
+        for one in made:
+            if one["status"] == "awaiting_input":
+                await engine.agents.decisions.submit(one["id"], {"result": "4"})
+        await asyncio.sleep(0.01)
+    return chat
+
+
+async def copies_of_a_turn(engine, folder):
+    """A copy of the database after each change of a turn, as files, and the chat's id."""
+    source = engine.config.state_path / "engine.db"
+    sent = await engine.agents.chats.run({"agent_config": TWO_TOOLS, "input": {"text": "Go"}})
+    finishing = asyncio.ensure_future(finished(engine, sent.live.id))
+    copies = []
+    async for event in engine.agents.chats.follow(sent.live.id):
+        copies.append(folder / f"copy{len(copies)}.db")
+        with closing(sqlite3.connect(source)) as now, closing(sqlite3.connect(copies[-1])) as copy:
+            now.backup(copy)
+        if event.data["status"] == "idle":
+            break
+    await finishing
+    return sent.live.id, copies
+
+
+def test_a_turn_goes_on_from_every_state_it_was_ever_stored_in(tmp_path):
+    served, kept = tmp_path / "served", tmp_path / "kept"
+    served.mkdir()
+    kept.mkdir()
+
+    async def taken_up(copy, chat_id):
+        state = tmp_path / copy.stem
+        state.mkdir()
+        copy.rename(state / "engine.db")
+        async with chatting(served, one_turn, plugins=[QuickTools()], state_dir=state) as (engine, _):
+            return await finished(engine, chat_id), (await engine.list_tasks(ListQuery())).items
+
+    async def inside():
+        async with chatting(served, one_turn, plugins=[QuickTools()]) as (engine, _):
+            chat_id, copies = await copies_of_a_turn(engine, kept)
+        for copy in copies:
+            chat, tasks = await taken_up(copy, chat_id)
+            assert [one["status"] for one in chat["chat_messages"]] == ["ready"] * 3
+            render, post = chat["chat_messages"][1]["tool_invocations"][1:]
+            assert (render["status"], render["result"]) == ("completed", "render is done")
+            assert post["status"] == "completed" or "was restarted" in post["result"]
+            assert len({task["metadata"]["chat_message_id"] for task in tasks}) == len(tasks) == 2
+        return len(copies)
+
+    assert asyncio.run(asyncio.wait_for(inside(), 60)) > 5

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import crash_points
-from .domain.idempotency import Idempotency, in_progress, mismatch
 from .domain.problems import Problem, not_found
 from .domain.recovery import after_restart
 from .domain.task import TaskStatus, received
 from .domain.views import RunOutcome, SpecView, TaskEvent, logs_dto, rfc3339, timings_dto
+from .once import Once
 from .store import keys, sessions
 from .store import tasks as rows
 from .task_list import TaskList
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from .acceptance import Acceptable, Acceptance
     from .config import EngineConfig
     from .dispatch import Dispatch
+    from .domain.idempotency import Idempotency
     from .domain.listing import ListQuery, Page
     from .domain.session import Session
     from .domain.task import TaskSpec, TaskState
@@ -55,33 +55,15 @@ class Tasks:
         self._acceptance = acceptance
         self._dispatch = dispatch
         self._sessions = sessions
-        self._accepting: set[tuple[str, str]] = set()
+        self._once = Once(config, store)
         self._shown = shown
         self._list = TaskList(store, ledger, shown)
 
     async def run(self, body: Mapping[str, Any], idempotency: Idempotency | None) -> RunOutcome:
         """Accept a task: on disk when this returns. A repeated key gives the first answer again."""
-        if idempotency is None:
-            return await self._accept(body, None)
-        claim = (idempotency.scope, idempotency.key)
-        if claim in self._accepting:
-            raise in_progress(idempotency.key)
-        if (replay := self._replay(idempotency)) is not None:
-            return replay
-        self._accepting.add(claim)
-        try:
-            return await self._accept(body, idempotency)
-        finally:
-            self._accepting.discard(claim)
+        return await self._once.run(idempotency, self._replay, partial(self._accept, body, idempotency))
 
-    def _replay(self, idempotency: Idempotency) -> RunOutcome | None:
-        since = time.time() - self._config.idempotency_hours * 3600
-        found = self._store.find_key(idempotency, since=since)
-        if found is None:
-            return None
-        fingerprint, task_id = found
-        if fingerprint != idempotency.fingerprint:
-            raise mismatch(idempotency.key)
+    def _replay(self, idempotency: Idempotency, task_id: str) -> RunOutcome:
         known = self._store.history.get(task_id)
         if known is None:
             detail = f"task {task_id}, which Idempotency-Key {idempotency.key!r} made, has been deleted since"

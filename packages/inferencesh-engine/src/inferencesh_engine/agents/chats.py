@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,8 +12,8 @@ from ..acceptance import new_id
 from ..clock import now
 from ..domain.chat import Chat, ChatStatus, Message, MessageStatus
 from ..domain.chat_views import ChatEvent, chat_dto, message_dto
-from ..domain.idempotency import in_progress, mismatch
 from ..domain.problems import Problem
+from ..once import Once
 from ..store import keys
 from ..store.chats import chat_from
 from ..store.listing import Listing, projected, unix_time
@@ -75,33 +74,15 @@ class Chats:
         self._store = store
         self._files = files
         self._driving = driving
-        self._accepting: set[tuple[str, str]] = set()
+        self._once = Once(services.config, store)
 
     async def run(self, body: Mapping[str, Any], *, idempotency: Idempotency | None = None) -> Sent:
         """Take a message, as `POST /agents/run` does; it is on disk, and the chat busy, when this returns."""
         run = parse_agent_run(body)
         self._files.check_input(body.get("input"), None, "input")
-        if idempotency is None:
-            return await self._send(run, None)
-        claim = (idempotency.scope, idempotency.key)
-        if claim in self._accepting:
-            raise in_progress(idempotency.key)
-        if (replay := self._replay(idempotency)) is not None:
-            return replay
-        self._accepting.add(claim)
-        try:
-            return await self._send(run, idempotency)
-        finally:
-            self._accepting.discard(claim)
+        return await self._once.run(idempotency, self._replay, partial(self._send, run, idempotency))
 
-    def _replay(self, idempotency: Idempotency) -> Sent | None:
-        since = time.time() - self._services.config.idempotency_hours * 3600
-        found = self._store.find_key(idempotency, since=since)
-        if found is None:
-            return None
-        fingerprint, message_id = found
-        if fingerprint != idempotency.fingerprint:
-            raise mismatch(idempotency.key)
+    def _replay(self, idempotency: Idempotency, message_id: str) -> Sent:
         if self._store.chat_of("chat_messages", message_id) is None:
             detail = f"the chat that Idempotency-Key {idempotency.key!r} wrote to has been deleted since"
             raise Problem(410, "chat_deleted", detail)
@@ -214,18 +195,18 @@ class Chats:
     def get(self, chat_id: str) -> dict[str, Any]:
         """The chat with all its messages."""
         live = self._ledger.find(chat_id)
-        fresh: dict[str, Any] = self._services.shown.value(chat_dto(live.chat))
+        fresh: dict[str, Any] = self._services.shown.value(chat_dto(live.told.chat))
         return {**fresh, "chat_messages": self.messages(chat_id)}
 
     def status(self, chat_id: str) -> dict[str, Any]:
         """The little that pollers compare."""
-        chat = chat_dto(self._ledger.find(chat_id).chat)
+        chat = chat_dto(self._ledger.find(chat_id).told.chat)
         return {name: chat[name] for name in ("id", "status", "updated_at")}
 
     def messages(self, chat_id: str) -> _Items:
         """The chat's messages, in order."""
-        live = self._ledger.find(chat_id)
-        fresh: _Items = self._services.shown.value([live.event_of(one.id).data for one in live.in_order()])
+        told = self._ledger.find(chat_id).told
+        fresh: _Items = self._services.shown.value([told.event_of(one.id).data for one in told.in_order()])
         return fresh
 
     def trace(self, chat_id: str) -> dict[str, Any]:

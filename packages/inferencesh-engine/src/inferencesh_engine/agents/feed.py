@@ -12,6 +12,7 @@ from ..domain.chat_views import ChatEvent
 from ..streams import NDJSON, Framing, with_silences
 
 if TYPE_CHECKING:
+    from ..domain.chat_state import ChatState
     from ..events import Follower
     from .ledger import ChatLedger, LiveChat
 
@@ -23,8 +24,8 @@ async def feed(ledger: ChatLedger, live: LiveChat) -> AsyncGenerator[ChatEvent]:
     """The events of a chat, until the engine stops."""
     with ledger.bus.following(live.id) as follower:
         # Both at one time: while the messages are being sent, the chat may go on.
-        messages, chat = _newest_messages(live), ChatEvent.of_chat(live.chat)
-        at_rest = live.chat.status.at_rest
+        messages, chat = _newest_messages(live.told), ChatEvent.of_chat(live.told.chat)
+        at_rest = live.told.chat.status.at_rest
         for event in messages:
             yield event
         first = await _first(follower) if at_rest else None
@@ -36,11 +37,11 @@ async def feed(ledger: ChatLedger, live: LiveChat) -> AsyncGenerator[ChatEvent]:
             yield event_or_end
 
 
-def _newest_messages(live: LiveChat) -> list[ChatEvent]:
+def _newest_messages(told: ChatState) -> list[ChatEvent]:
     """What the assistant has said in the present turn, or last; never what the user said."""
-    messages = live.turn_messages()
-    shown = messages[-1:] if live.chat.status.at_rest else messages
-    return [live.event_of(message.id) for message in shown]
+    messages = told.turn_messages()
+    shown = messages[-1:] if told.chat.status.at_rest else messages
+    return [told.event_of(message.id) for message in shown]
 
 
 async def _first(follower: Follower[ChatEvent]) -> ChatEvent | None:
@@ -57,7 +58,7 @@ def _is_busy(event: ChatEvent) -> bool:
 async def turn_messages(ledger: ChatLedger, live: LiveChat, answer_id: str) -> AsyncGenerator[ChatEvent]:
     """The assistant's messages of the turn that begins with this answer, until it has ended."""
     with ledger.bus.following(live.id) as follower:
-        yield live.event_of(answer_id)
+        yield live.told.event_of(answer_id)
         begun = False
         while (event := await follower.next()) is not None:
             if isinstance(event.record, Chat):

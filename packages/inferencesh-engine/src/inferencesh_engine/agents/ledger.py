@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from ..domain.chat import Chat, ChatStatus, Message, MessageStatus, ToolInvocation
-from ..domain.chat_views import ChatEvent
+from ..domain.chat import ToolInvocation
+from ..domain.chat_state import ChatState
 from ..domain.problems import not_found
 from ..events import EventBus
 from ..store import chats as rows
@@ -21,65 +21,31 @@ if TYPE_CHECKING:
     import sqlite3
 
     from ..config import EngineConfig
+    from ..domain.chat import Chat, Message, Record
+    from ..domain.chat_views import ChatEvent
     from ..store import Store
-    from ..store.chats import Record
 
 _log = logging.getLogger("inferencesh.engine")
-_ASSISTANT = "assistant"
 
 
 @dataclass(eq=False)
-class LiveChat:
-    """A chat in memory: the newest state decided, with text that is being written and not on disk.
+class LiveChat(ChatState):
+    """A chat in memory: the newest state decided.
 
     Attributes:
-        messages: By id.
-        invocations: By id.
+        told: The newest state on disk, which everybody is shown, with the text that is being written.
         turn: What answers the messages; None when nobody does.
         stopping: Done when the turn has been stopped; None while nobody has asked for that.
         moved: Set by each change of an invocation.
     """
 
-    chat: Chat
-    messages: dict[str, Message] = field(default_factory=dict)
-    invocations: dict[str, ToolInvocation] = field(default_factory=dict)
+    told: ChatState = field(init=False)
     turn: asyncio.Task[None] | None = None
     stopping: asyncio.Future[None] | None = None
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
-    @property
-    def id(self) -> str:
-        """The chat's id."""
-        return self.chat.id
-
-    def in_order(self) -> list[Message]:
-        """The messages that have their place, and then those that are queued."""
-        queued = MessageStatus.QUEUED
-        return sorted(self.messages.values(), key=lambda one: (one.status is queued, one.order))
-
-    def queued(self) -> list[Message]:
-        """Messages that wait for their turn."""
-        return [one for one in self.in_order() if one.status is MessageStatus.QUEUED]
-
-    def turn_messages(self) -> list[Message]:
-        """The assistant's messages of the newest turn."""
-        placed = [one for one in self.in_order() if one.status is not MessageStatus.QUEUED]
-        asked = [index for index, one in enumerate(placed) if one.role != _ASSISTANT]
-        return placed[asked[-1] + 1 :] if asked else placed
-
-    def of_message(self, message_id: str) -> list[ToolInvocation]:
-        """The invocations of a message, in the order the model asked for them."""
-        found = [one for one in self.invocations.values() if one.message_id == message_id]
-        return sorted(found, key=lambda one: one.position)
-
-    def next_order(self) -> int:
-        """The place of a message that comes after all that have theirs."""
-        placed = [one.order for one in self.messages.values() if one.status is not MessageStatus.QUEUED]
-        return max(placed, default=-1) + 1
-
-    def event_of(self, message_id: str) -> ChatEvent:
-        """The message as it is now."""
-        return ChatEvent.of_message(self.messages[message_id], self.of_message(message_id))
+    def __post_init__(self) -> None:
+        self.told = ChatState(self.chat, dict(self.messages), dict(self.invocations))
 
 
 class ChatLedger:
@@ -106,7 +72,7 @@ class ChatLedger:
     def newest(self, chat: Chat) -> Chat:
         """A chat read from the store, or what it has become since."""
         live = self._live.get(chat.id)
-        return live.chat if live is not None else chat
+        return live.told.chat if live is not None else chat
 
     def find_message(self, message_id: str) -> tuple[LiveChat, Message]:
         """The message and its chat; raises Problem 404."""
@@ -131,7 +97,8 @@ class ChatLedger:
 
     def show(self, live: LiveChat, message: Message) -> None:
         """Tell what is being written; it is not stored before the message is changed."""
-        live.messages[message.id] = message
+        live.put(message)
+        live.told.put(message)
         self.bus.publish(live.id, live.event_of(message.id))
 
     def change(
@@ -146,8 +113,8 @@ class ChatLedger:
         `also` is written in the same transaction. With `refusable` a full disk undoes it and raises Problem
         507; without, it waits for room.
         """
-        before = [(record, _put(live, record)) for record in records]
-        events = _events(live, records)
+        before = [(record, live.put(record)) for record in records]
+        events = live.events_of(records)
         done: asyncio.Future[None] = self._loop.create_future()
         settle = partial(self._settle, live, before, events, done)
         self._store.writer.submit(Write(partial(_save, records, also), settle, refusable=refusable))
@@ -166,12 +133,14 @@ class ChatLedger:
     ) -> None:
         if error is not None:
             for record, earlier in reversed(before):
-                _undo(live, record, earlier)
+                live.undo(record, earlier)
             if done.cancelled():
                 _log.error("chat %s: a change was not stored: %s", live.id, error)
             else:
                 done.set_exception(error)
             return
+        for record, _ in before:
+            live.told.put(record)
         for event in events:
             self.bus.publish(live.id, event)
         if not done.cancelled():
@@ -193,36 +162,3 @@ def _save(
     rows.save(db, records)
     if also is not None:
         also(db)
-
-
-def _events(live: LiveChat, records: Iterable[Record]) -> list[ChatEvent]:
-    """A turn's beginning is told before its messages, and its end after them (wire protocol 5.7)."""
-    messages: dict[str, None] = {}
-    chats = []
-    for record in records:
-        if isinstance(record, Chat):
-            chats.append(ChatEvent.of_chat(record))
-        else:
-            messages[record.id if isinstance(record, Message) else record.message_id] = None
-    told = [live.event_of(message_id) for message_id in messages]
-    return [*chats, *told] if live.chat.status is ChatStatus.BUSY else [*told, *chats]
-
-
-def _put(live: LiveChat, record: Record) -> Record | None:
-    earlier: Record | None
-    if isinstance(record, Chat):
-        earlier, live.chat = live.chat, record
-    else:
-        place: dict[str, Any] = live.messages if isinstance(record, Message) else live.invocations
-        earlier = place.get(record.id)
-        place[record.id] = record
-    return earlier
-
-
-def _undo(live: LiveChat, record: Record, earlier: Record | None) -> None:
-    if earlier is not None:
-        _put(live, earlier)
-    elif isinstance(record, Message):
-        live.messages.pop(record.id, None)
-    else:
-        live.invocations.pop(record.id, None)

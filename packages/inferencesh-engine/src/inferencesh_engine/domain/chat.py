@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 Part = Mapping[str, Any]
 
@@ -221,7 +221,7 @@ class ToolInvocation:
         return replace(self, status=status, updated_at=max(at, self.updated_at), **changes)
 
 
-Record = TypeVar("Record", Chat, Message, ToolInvocation)
+Record: TypeAlias = Chat | Message | ToolInvocation
 
 
 def status_during(invocations: Iterable[ToolInvocation]) -> ChatStatus:

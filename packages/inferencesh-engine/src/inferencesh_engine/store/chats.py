@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-Record = Chat | Message | ToolInvocation
+    from ..domain.chat import Record
+
 _AT_REST = (ChatStatus.IDLE.value, ChatStatus.COMPLETED.value)
 _TABLES = ("tool_invocations", "chat_messages")
 
