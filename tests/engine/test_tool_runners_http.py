@@ -42,7 +42,7 @@ class Api:
         return web.Response(text=json.dumps(dict(request.headers), ensure_ascii=False))
 
     async def _fail(self, _request):
-        return web.Response(status=404, text="no such note: " + KEY)
+        return web.Response(status=404, reason=f"No {KEY}", text="no such note: " + KEY)
 
     async def _empty(self, _request):
         return web.Response(status=204)
@@ -143,7 +143,7 @@ def test_a_secret_is_sent_and_never_comes_back(tmp_path, spec, header, expected)
         assert api.requests[0][2][header] == expected
         assert "[secret NOTES_KEY]" in outcome.text
         failed = await tried.run(tool_of("http", url=url + "/fail", **spec))
-        assert failed.text == "HTTP 404 Not Found\nno such note: [secret NOTES_KEY]"
+        assert failed.text == "HTTP 404 No [secret NOTES_KEY]\nno such note: [secret NOTES_KEY]"
         assert failed.failed
         assert KEY not in outcome.text
         assert json.dumps(KEY)[1:-1] not in outcome.text
@@ -296,6 +296,15 @@ def test_an_api_that_is_not_there_is_an_error_that_names_it(tmp_path):
         assert "http://127.0.0.1:1/x could not be asked" in await tried.refusal(
             tool_of("http", url="http://127.0.0.1:1/x")
         )
+
+    trying(scenario, tmp_path)
+
+
+@pytest.mark.parametrize("url", ["http://h:port/", "http://[::1/", "http://:80/", "http://h:99999/"])
+def test_a_url_without_a_host_to_go_to_is_an_error(tmp_path, url):
+    async def scenario(tried, _api, _url):
+        said = await tried.refusal(tool_of("http", url=url))
+        assert url in said
 
     trying(scenario, tmp_path)
 

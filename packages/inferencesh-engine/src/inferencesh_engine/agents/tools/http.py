@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from ..placeholders import (
     ARGS,
@@ -19,7 +19,7 @@ from ..placeholders import (
     fill_url,
     plain_text,
 )
-from .outbound import OutboundRequest
+from .outbound import OutboundRequest, host_of
 from .requests import RequestRunner
 from .runner import ToolError
 from .secrets import CallSecrets
@@ -66,8 +66,7 @@ class _RequestBuilder:
         self._url = fill_url(template, {CONTEXT: self._context, ARGS: argument_lookup(self._arguments)})
         in_url = argument_names(template)
         self._rest = {name: value for name, value in self._arguments.items() if name not in in_url}
-        host = urlsplit(self._url).hostname or ""
-        self.secrets = CallSecrets(services.settings, services.config.secrets, host)
+        self.secrets = CallSecrets(services.settings, services.config.secrets, host_of(self._url))
 
     def request(self) -> OutboundRequest:
         """The request; raises PlaceholderError or ToolError."""

@@ -44,6 +44,17 @@ class OutboundRequest:
     follow: bool = True
 
 
+def host_of(url: str) -> str:
+    """The host a request to the URL goes to; raises ToolError when there is none."""
+    try:
+        host = URL(url, encoded=True).host
+    except ValueError:
+        host = None
+    if not host:
+        raise ToolError(f"{without_query(url)} has no host that a request could go to")
+    return host
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came back; `content_type` is without parameters."""

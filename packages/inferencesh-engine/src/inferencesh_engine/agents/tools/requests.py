@@ -49,7 +49,9 @@ class RequestRunner(ABC):
 
 
 def _outcome(answer: Answer, secrets: CallSecrets) -> ToolOutcome:
-    text, status = secrets.scrub(answer.text), f"HTTP {answer.status} {answer.reason}".strip()
+    # The reason is the server's to choose as well.
+    status = secrets.scrub(f"HTTP {answer.status} {answer.reason}".strip())
+    text = secrets.scrub(answer.text)
     if answer.status < 300:
         return ToolOutcome(text=text or status)
     return ToolOutcome(text=f"{status}\n{text[:_MAX_ERROR_CHARS]}".strip(), failed=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from inferencesh_core.errors import ConfigurationError
 from inferencesh_core.webhooks import body_digest, sign
 
 from ..placeholders import CONTEXT, context_lookup, fill_arguments, fill_url
-from .outbound import OutboundRequest
+from .outbound import OutboundRequest, host_of
 from .requests import RequestRunner
 from .runner import ToolError
 from .secrets import CallSecrets
@@ -32,7 +31,7 @@ class WebhookRunner(RequestRunner):
         url = fill_url(str(spec.get("url") or ""), {CONTEXT: context_lookup(invocation.context)})
         arguments = fill_arguments(invocation.arguments, invocation.context)
         body = json.dumps(arguments, ensure_ascii=False).encode()
-        secrets = CallSecrets(services.settings, services.config.secrets, urlsplit(url).hostname or "")
+        secrets = CallSecrets(services.settings, services.config.secrets, host_of(url))
         headers = {"Content-Type": "application/json"}
         if spec.get("secret"):
             headers |= _signatures(secrets.value(spec["secret"]), invocation.id, body)
