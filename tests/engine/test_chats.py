@@ -92,11 +92,15 @@ async def test_the_chat_is_busy_on_disk_before_the_answer_leaves(engine, workers
 async def test_text_is_shown_while_it_is_written_and_idle_comes_last(engine, workers):
     workers.waits = asyncio.Event()
     sent = await engine.agents.chats.run({"agent_config": AGENT, "input": {"text": "Hi"}})
-    await workers.hanging.wait()
-    watching = asyncio.ensure_future(seen(engine, sent.live.id))
-    await asyncio.sleep(0)
-    workers.waits.set()
-    lines = await watching
+    lines = []
+    async for event in engine.agents.chats.follow(sent.live.id):
+        lines.append(
+            (event.name, event.data["status"], text_of(event.data) if "content" in event.data else "")
+        )
+        if lines[-1][2] == "Hello":
+            workers.waits.set()
+        if lines[-1][:2] == ("chats", "idle"):
+            break
     assert ("chat_messages", "pending", "Hello") in lines
     assert lines[-2:] == [("chat_messages", "ready", "Hello!"), ("chats", "idle", "")]
     assert next(line for line in lines if line[0] == "chats") == ("chats", "busy", "")
