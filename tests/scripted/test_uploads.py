@@ -107,6 +107,21 @@ def test_options_win_and_are_not_written_to():
     assert options == UploadFileOptions(content_type="text/x-special", public=True)
 
 
+@pytest.mark.parametrize(
+    ("data", "name", "kind"),
+    [
+        (b"notes", "notes.txt", "text/plain"),
+        (CONTENT, "notes.txt", "image/png"),
+        (b"notes", "notes", "application/octet-stream"),
+        ("data:text/csv,a", "notes.txt", "text/csv"),
+    ],
+)
+def test_the_name_given_tells_the_type_where_the_content_does_not(data, name, kind):
+    _, storage, world = uploaded(data, UploadFileOptions(filename=name))
+    assert (storage.records[0]["filename"], storage.records[0]["content_type"]) == (name, kind)
+    assert puts(world)[0].headers["Content-Type"] == kind
+
+
 def test_the_store_never_sees_the_key():
     _, _, world = uploaded(b"abc")
     put = puts(world)[0]

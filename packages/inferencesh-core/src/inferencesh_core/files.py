@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from .errors import APIError, TransportError, UploadError
+from . import content_types
 from .flow.effects import gather
 from .flow.faces import Async, Face, Sync, operation
 from .input_files import replace_files
@@ -92,7 +93,7 @@ class Files:
     def _stored(
         self, source: UploadSource, options: UploadFileOptions, on_progress: Progress | None
     ) -> Flow[dict[str, Any]]:
-        content_type = options.content_type or source.content_type
+        content_type = options.content_type or _content_type(source, options.filename)
         wanted = {
             "uri": "",
             "filename": options.filename or source.filename,
@@ -115,6 +116,14 @@ class Files:
         except TransportError as error:
             raise UploadError(f"{wanted['filename']}: the store cannot be reached: {error}") from error
         return file
+
+
+def _content_type(source: UploadSource, filename: str | None) -> str:
+    """What the content shows, else what the name tells that the caller gave it."""
+    told = (
+        content_types.by_name(filename) if filename and source.content_type == content_types.DEFAULT else None
+    )
+    return told or source.content_type
 
 
 def _watched(source: UploadSource, on_progress: Progress) -> UploadSource:
