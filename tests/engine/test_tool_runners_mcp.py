@@ -188,6 +188,30 @@ def test_a_server_that_cannot_be_reached_is_an_error_that_says_why(tmp_path, rul
     trying(scenario, tmp_path, rule)
 
 
+def test_without_the_package_the_error_says_how_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mcp", None)
+
+    async def scenario(tried):
+        assert "pip install 'inferencesh-engine[mcp]'" in await tried.refusal(mcp("add"))
+
+    trying(scenario, tmp_path)
+
+
+def test_a_server_that_cannot_be_reached_is_not_tried_for_each_of_its_tools(tmp_path):
+    started = tmp_path / "started"
+    program = f"open({str(started)!r}, 'a').write('x')"
+
+    async def scenario(tried):
+        for name in ("add", "fail", "pid"):
+            with pytest.raises(ToolError, match="cannot be reached"):
+                await tried.offered(mcp(name))
+        assert started.read_text() == "x"
+        assert "cannot be reached" in await tried.refusal(mcp("add"))
+        assert started.read_text() == "xx"
+
+    trying(scenario, tmp_path, McpServerRule(command=sys.executable, args=("-c", program)))
+
+
 def test_a_server_nobody_declared_is_an_error_that_shows_how(tmp_path):
     async def scenario(tried):
         said = await tried.refusal(mcp("add", "int-zzz"))
