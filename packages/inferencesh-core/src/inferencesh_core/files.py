@@ -6,8 +6,8 @@ import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from .errors import APIError, TransportError, UploadError
 from . import content_types
+from .errors import APIError, TransportError, UploadError
 from .flow.effects import gather
 from .flow.faces import Async, Face, Sync, operation
 from .input_files import replace_files
