@@ -1,7 +1,7 @@
 """Cuts, repeats and lost answers at every step of a turn with tools; the server is a model, time is virtual.
 
-Whatever happens, a handler runs once for each invocation, the server takes its result once, callbacks come once
-for each change and never go back, and the message given is the finished one.
+Whatever happens, a handler runs once for each invocation, the server takes its result once, callbacks come
+once for each change and never go back, and the message given is the finished one.
 """
 
 import json
