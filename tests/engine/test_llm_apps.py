@@ -204,7 +204,13 @@ def test_results_of_tools_go_back_under_the_ids_of_their_calls():
     )
     assert [message["role"] for message in asked["messages"]] == ["user", "assistant", "tool", "tool"]
     assert [message.get("tool_call_id") for message in asked["messages"][2:]] == ["a", "b"]
-    assert asked["messages"][1]["tool_calls"] == calls
+    assert asked["messages"][1] == {"role": "assistant", "content": None, "tool_calls": calls}
+
+
+def test_an_image_may_come_without_words(tmp_path):
+    (tmp_path / "dot.png").write_bytes(PIXEL)
+    _, [asked] = ask(said({"content": "x"}), text="", images=[str(tmp_path / "dot.png")], system_prompt="")
+    assert [part["type"] for part in asked["messages"][0]["content"]] == ["image_url"]
 
 
 @pytest.mark.parametrize(

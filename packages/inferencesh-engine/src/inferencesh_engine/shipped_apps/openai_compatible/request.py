@@ -19,7 +19,7 @@ def request_of(app_input: AppInput, model: str, extra_body: Mapping[str, Any]) -
     """The arguments of `chat.completions.create`."""
     request: dict[str, Any] = {
         "model": model,
-        "messages": build_messages(app_input),
+        "messages": [_without_empty_texts(message) for message in build_messages(app_input)],
         "stream": True,
         "stream_options": {"include_usage": True},
         "extra_body": {**extra_body, **_thinking_limit(app_input)},
@@ -30,6 +30,14 @@ def request_of(app_input: AppInput, model: str, extra_body: Mapping[str, Any]) -
     if app_input.reasoning_effort is not ReasoningEffortEnum.NONE:
         request["reasoning_effort"] = app_input.reasoning_effort.value
     return request
+
+
+def _without_empty_texts(message: dict[str, Any]) -> dict[str, Any]:
+    """The message as servers take it that refuse empty texts beside images or calls."""
+    content = message["content"]
+    if isinstance(content, list):
+        return {**message, "content": [part for part in content if part.get("text") != ""]}
+    return {**message, "content": content or None} if message.get("tool_calls") else message
 
 
 def _thinking_limit(app_input: AppInput) -> dict[str, Any]:
