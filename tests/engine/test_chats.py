@@ -7,6 +7,7 @@ import pytest
 
 from inferencesh_engine.agents.tools.runner import Offered, ToolError, ToolOutcome
 from inferencesh_engine.domain.idempotency import Idempotency
+from inferencesh_engine.domain.listing import ListQuery
 from inferencesh_engine.domain.problems import Problem
 from inferencesh_engine.plugins import hookimpl
 from inline_model import (
@@ -618,3 +619,38 @@ def test_stopping_a_chat_stops_those_below(tmp_path):
     assert (child["status"], chat["status"]) == ("idle", "idle")
     assert child["chat_messages"][-1]["status"] == "cancelled"
     assert invocations(chat)[0]["status"] == "cancelled"
+
+
+@in_engine(lambda: answers(says("Hello!")))
+async def test_deleting_a_chat_ends_what_it_does_and_who_follows_it(engine, workers):
+    workers.waits = asyncio.Event()
+    sent = await engine.agents.chats.run({"agent_config": AGENT, "input": {"text": "Hi"}})
+    await workers.hanging.wait()
+    watching = asyncio.ensure_future(seen(engine, sent.live.id, until_status="never"))
+    await asyncio.sleep(0)
+    await engine.agents.chats.delete(sent.live.id)
+    assert (await watching)[-1] == ("chats", "idle", "")
+    assert (await engine.list_tasks(ListQuery())).items[0]["status"] == 12
+    assert engine.store.chat(sent.live.id) is None
+    for verb in (engine.agents.chats.stop, engine.agents.chats.delete):
+        assert (await refused(verb(sent.live.id))).status == 404
+
+
+@in_engine(lambda: answers(says("Hello!")))
+async def test_one_key_is_one_message_in_a_chat_too(engine, workers):
+    chat = await told(engine, "Hi")
+    key = Idempotency("k", "messages", "f")
+    first = await engine.agents.chats.say(chat["id"], "Again", idempotency=key)
+    again = await engine.agents.chats.say(chat["id"], "Again", idempotency=key)
+    await until(engine, chat["id"], "idle")
+    assert (again.replayed, again.user.id) == (True, first.user.id)
+    assert len(engine.agents.chats.messages(chat["id"])) == 4
+
+
+@in_engine(lambda: answers(says("Hello!")), max_chats=2)
+async def test_the_oldest_chats_are_forgotten(engine, workers):
+    chats = [(await told(engine, f"Chat {number}"))["id"] for number in range(4)]
+    await engine._retained.drop()
+    kept = (await engine.agents.chats.list(ListQuery())).items
+    assert [chat["id"] for chat in kept] == [chats[3], chats[2]]
+    assert (await refused(engine.agents.chats.stop(chats[0]))).status == 404

@@ -45,6 +45,7 @@ class EngineConfig:
         idempotency_hours: How long an `Idempotency-Key` is remembered.
         max_finished_tasks: Finished tasks kept; the oldest go first.
         event_retention_seconds: How long a finished task keeps the events that led to its final state.
+        max_chats: Chats kept, those below others aside; the oldest go first, unless something goes on there.
         max_chat_messages: Messages of one chat; one more is refused with 409.
         max_queued_messages: Messages of one chat that wait for the turn before them; one more is a 429.
         max_turn_steps: How often the model is called in one turn; an agent may set itself a lower limit.
@@ -92,6 +93,7 @@ class EngineConfig:
     event_retention_seconds: float = 60
     upload_url_seconds: float = 3600
     file_url_seconds: float = 7 * 24 * 3600
+    max_chats: int = 10_000
     max_chat_messages: int = 10_000
     max_queued_messages: int = 100
     max_turn_steps: int = 50

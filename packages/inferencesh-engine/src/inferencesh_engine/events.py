@@ -45,12 +45,12 @@ class Follower(Generic[E]):
         self._arrived.set()
 
     def close(self) -> None:
-        """No more events will come: the engine stops."""
+        """No more events will come."""
         self._closed = True
         self._arrived.set()
 
     async def next(self) -> E | None:
-        """The next event; None when the engine stops."""
+        """The next event; None when there will be none."""
         while not self._waiting:
             if self._closed:
                 return None
@@ -101,6 +101,11 @@ class EventBus(Generic[E]):
             self._followers[topic].discard(follower)
             if not self._followers[topic]:
                 del self._followers[topic]
+
+    def end(self, topic: str) -> None:
+        """End everybody's following of this topic: there is nothing to tell any more."""
+        for follower in self._followers.get(topic, ()):
+            follower.close()
 
     def close(self) -> None:
         """End everybody's following: the engine stops."""

@@ -8,7 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .store import keys, retention, sessions
+from .store import chats, keys, retention, sessions
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,7 +25,7 @@ _log = logging.getLogger("inferencesh.engine")
 
 
 class Retention:
-    """Drops events of ended tasks, the oldest tasks and sessions, old idempotency keys and unsent files."""
+    """Drops events of ended tasks, the oldest tasks, sessions and chats, old keys and unsent files."""
 
     def __init__(self, config: EngineConfig, store: Store, ledger: Ledger, files: Files) -> None:
         self._config = config
@@ -70,6 +70,7 @@ class Retention:
         since = time.time() - self._config.idempotency_hours * 3600
         await self._until_none(partial(keys.expire, before=since))
         await self._until_none(partial(sessions.drop_old, keep=self._config.max_ended_sessions))
+        await self._until_none(partial(chats.drop_old, keep=self._config.max_chats))
         await self._files.forget_unsent()
 
     async def _until_none(self, drop: Callable[[sqlite3.Connection], int]) -> None:

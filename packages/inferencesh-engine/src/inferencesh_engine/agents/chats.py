@@ -144,11 +144,11 @@ class Chats:
             depth=parent.depth + 1 if parent is not None else 0,
         )
 
-    async def say(self, chat_id: str, given: Any) -> dict[str, Any]:
-        """Say something in a chat; gives the user's message."""
+    async def say(self, chat_id: str, given: Any, *, idempotency: Idempotency | None = None) -> Sent:
+        """Say something in a chat."""
+        live, message = self._ledger.find(chat_id), parse_message(given)
         self._files.check_input(given, None, "message")
-        sent = await self._say(self._ledger.find(chat_id), parse_message(given), None)
-        return message_dto(sent.user)
+        return await self._once.run(idempotency, self._replay, partial(self._say, live, message, idempotency))
 
     async def _say(self, live: LiveChat, said: NewMessage, idempotency: Idempotency | None) -> Sent:
         """Begin a turn with the message, or let it wait for the end of the one that goes on."""
@@ -269,6 +269,8 @@ class Chats:
         await self._driving.stop(live)
         for child in self._store.children_of(chat_id):
             await self.delete(child)
+        # Somebody may have said something meanwhile.
+        await self._driving.stop(live)
         await self._ledger.forget(live)
 
     def recover(self) -> None:

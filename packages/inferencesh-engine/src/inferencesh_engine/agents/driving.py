@@ -38,6 +38,8 @@ class Driving:
     async def stop(self, live: LiveChat) -> None:
         """Stop what the chat does; done when this returns. Messages that wait are cancelled too."""
         if live.turn is None:
+            if not live.chat.status.at_rest:
+                await Turn(self._services, live).stop()
             return
         if live.stopping is None:
             live.stopping = self._loop.create_future()

@@ -36,12 +36,14 @@ class LiveChat(ChatState):
         told: The newest state on disk, which everybody is shown, with the text that is being written.
         turn: What answers the messages; None when nobody does.
         stopping: Done when the turn has been stopped; None while nobody has asked for that.
+        forgotten: Whether it has been deleted.
         moved: Set by each change of an invocation.
     """
 
     told: ChatState = field(init=False)
     turn: asyncio.Task[None] | None = None
     stopping: asyncio.Future[None] | None = None
+    forgotten: bool = False
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -113,6 +115,8 @@ class ChatLedger:
         `also` is written in the same transaction. With `refusable` a full disk undoes it and raises Problem
         507; without, it waits for room.
         """
+        if live.forgotten:
+            raise not_found("chat", live.id)
         before = [(record, live.put(record)) for record in records]
         events = live.events_of(records)
         done: asyncio.Future[None] = self._loop.create_future()
@@ -147,9 +151,11 @@ class ChatLedger:
             done.set_result(None)
 
     async def forget(self, live: LiveChat) -> None:
-        """Delete the chat."""
+        """Delete the chat; it takes no change any more, and those who follow it are left."""
+        live.forgotten = True
         await self._store.writer.write(partial(rows.delete, chat_id=live.id))
         self._live.pop(live.id, None)
+        self.bus.end(live.id)
 
     def close(self) -> None:
         """The engine stops: nobody follows any more."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ..domain.chat import Chat, ToolInvocation
     from ..domain.views import TaskEvent
+    from .configuration import AgentConfig
     from .conversation import Answer
     from .ledger import LiveChat
     from .services import TurnServices
@@ -41,16 +42,18 @@ _log = logging.getLogger("inferencesh.engine")
 class Turn:
     """The turn that a chat is in."""
 
+    _config: AgentConfig
+
     def __init__(self, services: TurnServices, live: LiveChat) -> None:
         self._services = services
         self._live = live
-        self._config = parse_agent(live.chat.agent.config)
         self._spent = 0.0
         self._known_toolset: Toolset | None = None
 
     async def run(self) -> None:
         """Go on until the turn is over; what fails is a failed message."""
         try:
+            self._config = parse_agent(self._live.chat.agent.config)
             while await self._step():
                 pass
         except Problem as problem:

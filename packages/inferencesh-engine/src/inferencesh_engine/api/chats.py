@@ -83,8 +83,12 @@ async def stop(call: Call) -> Any:
 async def say(call: Call) -> Any:
     """Say something in a chat; answers with the user's message."""
     body = await call.json_object()
-    given = body.get("message", body.get("input"))
-    return await call.engine.agents.chats.say(call.parameters["id"], given)
+    chat_id, given = call.parameters["id"], body.get("message", body.get("input"))
+    asked = idempotency(call, body, route=f"chats/{chat_id}/messages")
+    sent = await call.engine.agents.chats.say(chat_id, given, idempotency=asked)
+    if sent.replayed:
+        mark_replayed(call)
+    return sent.dto["user_message"]
 
 
 async def messages(call: Call) -> Any:

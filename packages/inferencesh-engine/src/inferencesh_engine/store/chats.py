@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..domain.chat import Record
 
 _AT_REST = (ChatStatus.IDLE.value, ChatStatus.COMPLETED.value)
+_AT_ONCE = 100
 _TABLES = ("tool_invocations", "chat_messages")
 
 
@@ -116,6 +117,22 @@ def delete(db: sqlite3.Connection, chat_id: str) -> None:
     for table in _TABLES:
         db.execute(f"DELETE FROM {table} WHERE chat_id = ?", (chat_id,))  # noqa: S608  # as above
     db.execute("DELETE FROM chats WHERE id = ?", (chat_id,))
+
+
+def drop_old(db: sqlite3.Connection, keep: int) -> int:
+    """Forget some of the chats at rest that are older than the newest `keep`, and those below them.
+
+    Gives how many.
+    """
+    found = db.execute(
+        "SELECT id FROM chats WHERE parent_id IS NULL AND status IN (?, ?) AND number <="
+        " (SELECT number FROM chats WHERE parent_id IS NULL ORDER BY number DESC LIMIT 1 OFFSET ?)"
+        " UNION ALL SELECT id FROM chats WHERE parent_id NOT IN (SELECT id FROM chats) LIMIT ?",
+        (*_AT_REST, keep, _AT_ONCE),
+    ).fetchall()
+    for (chat_id,) in found:
+        delete(db, chat_id)
+    return len(found)
 
 
 def chat_from(text: str) -> Chat:
