@@ -7,13 +7,10 @@ import json
 import sys
 from pathlib import Path
 
-import pytest
 from aiohttp import web
 
 from inline_model import AGENT, answers, calls, chatting, says, text_of, told
 from tool_bench import listening
-
-pytest.importorskip("mcp")
 
 PROBE = str(Path(__file__).parents[1] / "mcp_probe.py")
 ENGINE_YML = f"""

@@ -20,8 +20,6 @@ from inferencesh_engine.agents.tools.runner import ToolError
 from inferencesh_engine.settings import McpServerRule, Settings
 from tool_bench import bench, tool_of
 
-pytest.importorskip("mcp")
-
 PROBE = str(Path(__file__).parents[1] / "mcp_probe.py")
 STDIO = McpServerRule(
     command=sys.executable, args=(PROBE, "stdio"), env={"PROBE_KEY": "${{secrets.PROBE_KEY}}"}

@@ -16,7 +16,7 @@ from inferencesh_engine.settings import SecretRule, Settings
 
 def secrets(host, *allowed, value="v"):
     settings = Settings(tool_secrets={"KEY": SecretRule(allowed)})
-    return CallSecrets(settings, {"KEY": value, "HOME": "/home/ada"}, host)
+    return CallSecrets(settings, {"KEY": value, "HOME": "somewhere"}, host)
 
 
 @pytest.mark.parametrize(
