@@ -157,6 +157,7 @@ def test_results_of_an_earlier_turn_are_no_answer_to_a_new_message():
         ),
         ({"names": {"type": "array", "items": TEXT}}, "Ada met Bob Smith", {"names": ["Ada", "Bob Smith"]}),
         ({"amounts": {"type": "array", "items": {"type": "number"}}}, "5 and 2.5", {"amounts": [5, 2.5]}),
+        ({"name": TEXT, "email": TEXT, "city": TEXT}, "Ada, 36", {"name": "Ada", "city": "Ada"}),
         ({"mood": {"enum": ["happy", "sad"]}}, "I am so sad", {"mood": "sad"}),
         ({"result": TEXT}, "Do it", {"result": "You said: Do it"}),
         (
@@ -167,7 +168,7 @@ def test_results_of_an_earlier_turn_are_no_answer_to_a_new_message():
     ],
 )
 def test_finish_gets_the_values_in_the_message(schema, text, values):
-    finish = tool("finish", **schema)
+    finish = tool("finish", "", [], **schema)
     person = {
         "type": "object",
         "properties": {"name": TEXT, "age": {"type": "integer"}},

@@ -41,7 +41,7 @@ def build_messages(
         image_mode: The same for images.
     """
     writer = _Writer(transform_user_message, file_mode, image_mode)
-    turns = _turns([*input_data.context, _new_message(input_data)])
+    turns = _turns([*input_data.context, new_message(input_data)])
     messages = [writer.message(turn) for turn in turns]
     if include_reasoning:
         _add_reasoning(messages[1:], turns[1:])
@@ -56,7 +56,8 @@ def _system(input_data: BaseLLMInput) -> list[dict[str, Any]]:
     return [{"role": ContextMessageRole.SYSTEM.value, "content": prompt}] if prompt else []
 
 
-def _new_message(input_data: BaseLLMInput) -> ContextMessage:
+def new_message(input_data: BaseLLMInput) -> ContextMessage:
+    """The message an input adds to its context; capability mixins may be missing."""
     # Nothing is validated a second time: that could copy or refuse what the input has accepted.
     return ContextMessage.model_construct(
         role=input_data.role,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from inferencesh_app.llm import ContextMessage, ContextMessageRole
+from inferencesh_app.llm import ContextMessageRole
+from inferencesh_app.llm.messages import new_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from inferencesh_app.llm import LLMInput
+    from inferencesh_app.llm import ContextMessage, LLMInput
 
 _UNKNOWN_TOOL = "the tool"
 
@@ -43,7 +44,7 @@ class Conversation:
 
 def conversation_of(app_input: LLMInput) -> Conversation:
     """The conversation in an input: its context, then its own message."""
-    messages = [*app_input.context, _own_message(app_input)]
+    messages = [*app_input.context, new_message(app_input)]
     user = _last(messages, ContextMessageRole.USER)
     assistant = _last(messages, ContextMessageRole.ASSISTANT)
     asked = messages[user] if user >= 0 else None
@@ -59,16 +60,6 @@ def conversation_of(app_input: LLMInput) -> Conversation:
         ),
         answers=sum(message.role == ContextMessageRole.ASSISTANT for message in messages),
         calls=sum(len(message.tool_calls or []) for message in messages),
-    )
-
-
-def _own_message(app_input: LLMInput) -> ContextMessage:
-    return ContextMessage.model_construct(
-        role=app_input.role,
-        text=app_input.text,
-        images=getattr(app_input, "images", None),
-        files=getattr(app_input, "files", None),
-        tool_call_id=getattr(app_input, "tool_call_id", None),
     )
 
 

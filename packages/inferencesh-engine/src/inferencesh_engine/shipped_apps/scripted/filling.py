@@ -122,14 +122,15 @@ class _Filling:
 
     def _text(self, name: str, schema: Mapping[str, Any]) -> str:
         facts, asked = self._facts, set(words(name.replace("_", " ")))
-        if exact := _exact(facts, asked, schema):
-            return exact[0]
+        exact = _exact(facts, asked, schema)
+        if exact or (exact is not None and self._all_of_it):
+            return self._first(exact)
         if name in _PAIRED and (pair := facts.pair()) is not None:
             return pair[_PAIRED.index(name)]
         if not asked & _WHOLE_TEXT and (said := facts.labelled(name)) is not None:
             return said
         if asked & _PLACES:
-            return [*facts.places, *reversed(facts.names), facts.last_word()][0]
+            return self._first([*facts.places, *reversed(facts.names)])
         if self._quoted:
             return self._quoted.pop(0)
         return facts.text if asked & _WHOLE_TEXT else self._name(asked)
@@ -140,13 +141,16 @@ class _Filling:
             ordered = [name for name in self._names if name not in placed] or self._names
         else:
             ordered = self._names[::-1]
-        if not ordered and self._all_of_it:
-            raise NothingFits
-        if not ordered:
-            return self._facts.last_word()
-        name = ordered[0]
-        self._names.remove(name)
+        name = self._first(ordered)
+        self._names = [other for other in self._names if other != name]
         return name
+
+    def _first(self, candidates: Sequence[str]) -> str:
+        if candidates:
+            return candidates[0]
+        if self._all_of_it:
+            raise NothingFits
+        return self._facts.last_word()
 
     def _list(self, name: str, schema: Mapping[str, Any], depth: int) -> list[Any]:
         items, _ = self._settled(schema.get("items") or {}, depth)
