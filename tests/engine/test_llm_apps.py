@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from aiohttp import web
 
+from inferencesh import async_inference, string, tool
 from inferencesh_engine.config import EngineConfig
 from inferencesh_engine.engine import Engine
 from inferencesh_engine.shipped_apps.openai_compatible.inference import App
@@ -357,3 +358,37 @@ def test_an_engine_runs_a_model_under_an_alias_with_the_key_of_its_environment(t
     assert (task["output"]["response"], asked["model"]) == ("Hello", "tiny")
     assert asked["authorization"] == f"Bearer {KEY}"
     assert KEY not in json.dumps(task)
+
+
+def test_an_agent_with_such_a_model_shows_it_files_and_runs_its_tools(tmp_path):
+    call = {"index": 0, "id": "a", "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}}
+    heard = []
+
+    def weather(args):
+        heard.append(args)
+        return "rain"
+
+    async def run():
+        asking, telling = said({"tool_calls": [call]}, stop="tool_calls"), said({"content": "It rains."})
+        async with serving(asking, telling) as model:
+            (tmp_path / "engine.yml").write_text(
+                "aliases:\n  infsh/claude-sonnet-4:\n    app: inferencesh/openai-compatible\n"
+                f"    setup: {{model: tiny, base_url: '{model.base_url}'}}\n"
+            )
+            async with async_inference(base_url=f"local:{tmp_path}") as client:
+                described = tool("get_weather").describe("Get weather").param("city", string("City"))
+                agent = client.agents.create(
+                    {
+                        "core_app": {"ref": "infsh/claude-sonnet-4@abc123", "input": {"temperature": 0.2}},
+                        "tools": [described.handler(weather)],
+                    }
+                )
+                message = await agent.send_message("Where is this?", files=[PIXEL])
+        return message, model.requests
+
+    message, [first, second] = asyncio.run(run())
+    assert message["content"][0]["text"] == "It rains."
+    assert heard == [{"city": "Oslo"}]
+    assert [part["type"] for part in first["messages"][-1]["content"]] == ["text", "image_url"]
+    assert (first["temperature"], first["tools"][0]["function"]["name"]) == (0.2, "get_weather")
+    assert second["messages"][-1] == {"role": "tool", "content": "rain", "tool_call_id": "a"}
