@@ -26,7 +26,9 @@ def test_a_name_of_the_published_package_is_there(name):
 
 @pytest.mark.parametrize("name", ["AsyncAgent", "tool", "function_tool"])
 def test_a_name_of_a_package_that_is_not_installed_says_what_to_install(name):
-    failure = run(f"import sys; sys.modules['inferencesh_agents'] = None; from inferencesh import {name}").stderr
+    failure = run(
+        f"import sys; sys.modules['inferencesh_agents'] = None; from inferencesh import {name}"
+    ).stderr
     needed = "comes with the package inferencesh-agents: pip install inferencesh-agents"
     assert f"inferencesh.{name} {needed}" in failure
 
