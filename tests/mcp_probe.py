@@ -67,7 +67,7 @@ def serve_http():
 
 
 def serve_stdio():
-    sys.stderr.write("the probe is up\n")
+    sys.stderr.write(f"the probe is up, with {os.environ.get('PROBE_KEY')}\n")
     sys.stderr.flush()
     server.run("stdio")
     if os.environ.get("MCP_PROBE_DEAF"):

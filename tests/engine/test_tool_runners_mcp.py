@@ -112,7 +112,8 @@ def test_a_server_that_is_a_program_is_asked_and_called(tmp_path, caplog):
 
     pid = trying(scenario, tmp_path)
     asyncio.run(ended(pid))
-    assert "MCP server int-abc123: the probe is up" in caplog.text
+    assert "MCP server int-abc123: the probe is up, with [secret PROBE_KEY]" in caplog.text
+    assert SECRETS["PROBE_KEY"] not in caplog.text
 
 
 def test_a_server_that_dies_fails_its_call_and_is_there_for_the_next(tmp_path):

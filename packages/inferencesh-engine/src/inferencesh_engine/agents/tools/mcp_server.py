@@ -52,6 +52,7 @@ class Connection:
         self._secrets = secrets
         self._seconds = seconds
         self._lock = asyncio.Lock()
+        self._used: dict[str, str] = {}
         self._link: _Link | None = None
         self._failure: tuple[float, ToolError] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -81,14 +82,14 @@ class Connection:
             if error.code != CONNECTION_CLOSED:
                 raise self._error(f"answered: {error.message}") from None
             raise self._error(_LOST) from None
-        except Exception as error:
-            raise self._error(f"{_LOST}: {error}") from error
+        except Exception as error:  # noqa: BLE001  # transports fail in many ways, and each means the same here
+            raise self._error(f"{_LOST}: {error}") from None
         finally:
             link.calls -= 1
 
     def scrubbed(self, text: str) -> str:
         """The text without the secrets that the server was given."""
-        return scrubbed(text, self._link.used) if self._link is not None else text
+        return scrubbed(text, self._used)
 
     async def close(self) -> None:
         """Close the connection, and end the server if it was started for it."""
@@ -109,7 +110,7 @@ class Connection:
             return self._link
 
     async def _connected(self) -> _Link:
-        link = _Link(self._rule, self._secrets, self.name)
+        link = _Link(self._rule, self._secrets, self._used, self.name)
         self._failure = None
         try:
             await self._open(link)
@@ -125,8 +126,8 @@ class Connection:
             opened = True
         except ToolError:
             raise
-        except Exception as error:  # noqa: BLE001  # transports fail in many ways, and each means the same here
-            raise self._error(f"cannot be reached: {scrubbed(link.reason(error), link.used)}") from None
+        except Exception as error:  # noqa: BLE001  # as in a call
+            raise self._error(f"cannot be reached: {link.reason(error)}") from None
         finally:
             if not opened:
                 self._put_away(link)
@@ -152,19 +153,20 @@ class _Link:
     Attributes:
         client: There once it is open.
         listing: The tools as the server told them last.
-        used: The secrets the server was given, by name.
         calls: How many calls are on their way.
     """
 
     client: Client
     listing: Listing
 
-    def __init__(self, rule: McpServerRule, secrets: Mapping[str, str], name: str) -> None:
-        self.used: dict[str, str] = {}
+    def __init__(
+        self, rule: McpServerRule, secrets: Mapping[str, str], used: dict[str, str], name: str
+    ) -> None:
         self.calls = 0
         self._rule = rule
         self._secrets = secrets
-        self._stderr = Stderr(name)
+        self._used = used
+        self._stderr = Stderr(name, used)
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._over = asyncio.Event()
@@ -181,7 +183,7 @@ class _Link:
         """Whether the server answers; its tools are known anew then."""
         try:
             await asyncio.wait_for(self._list(), _CHECK_SECONDS)
-        except Exception as error:  # noqa: BLE001  # as when it is opened
+        except Exception as error:  # noqa: BLE001  # as in a call
             _log.debug("no answer: %s", error)
             return False
         return True
@@ -211,7 +213,7 @@ class _Link:
     async def _keep(self) -> None:
         try:
             async with AsyncExitStack() as stack:
-                transport = await open_transport(self._rule, self._secrets, self.used, self._stderr, stack)
+                transport = await open_transport(self._rule, self._secrets, self._used, self._stderr, stack)
                 self.client = await stack.enter_async_context(transport)
                 self._opened.set_result(None)
                 await self._over.wait()

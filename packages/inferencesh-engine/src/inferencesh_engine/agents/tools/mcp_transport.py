@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..placeholders import SECRETS, fill_header
 from . import mortal
 from .runner import ToolError
+from .secrets import scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,15 +31,16 @@ _log = logging.getLogger("inferencesh.engine")
 
 
 class Stderr(asyncio.Protocol):
-    """Puts what a server prints into the engine's log.
+    """Puts what a server prints into the engine's log, without the secrets it was given.
 
     Attributes:
         last: The last line.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, secrets: Mapping[str, str]) -> None:
         self.last = ""
         self._name = name
+        self._secrets = secrets
         self._rest = b""
 
     def data_received(self, data: bytes) -> None:
@@ -46,7 +48,7 @@ class Stderr(asyncio.Protocol):
         *lines, rest = (self._rest + data).split(b"\n")
         self._rest = rest[:_MAX_LINE_CHARS]
         for line in lines:
-            text = line.decode("utf-8", "replace").strip()[:_MAX_LINE_CHARS]
+            text = scrubbed(line.decode("utf-8", "replace").strip(), self._secrets)[:_MAX_LINE_CHARS]
             if text:
                 self.last = text
                 _log.info("%s: %s", self._name, text)
