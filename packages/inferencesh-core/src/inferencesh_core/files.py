@@ -120,10 +120,9 @@ class Files:
 
 def _content_type(source: UploadSource, filename: str | None) -> str:
     """What the content shows, else what the name tells that the caller gave it."""
-    told = (
-        content_types.by_name(filename) if filename and source.content_type == content_types.DEFAULT else None
-    )
-    return told or source.content_type
+    if filename is None or source.content_type != content_types.DEFAULT:
+        return source.content_type
+    return content_types.by_name(filename) or source.content_type
 
 
 def _watched(source: UploadSource, on_progress: Progress) -> UploadSource:
