@@ -1,8 +1,11 @@
 """What a server says about a chat, for scripted worlds."""
 
+import inferencesh_agents.plugin
 from inferencesh_core.testing.replies import answer
 
 CHAT = "c1"
+PLUGINS = [inferencesh_agents.plugin]
+"""For clients of tests that do without the search for installed plugins."""
 
 
 def message(number, status="ready", text="", tools=(), *, role="assistant", **more):

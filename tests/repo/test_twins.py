@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 
+from inferencesh_agents import Agent, AgentsAPI, AsyncAgent, AsyncAgentsAPI
 from inferencesh_async import AsyncInference, async_inference
 from inferencesh_core.client import Inference, inference
 from inferencesh_core.files import AsyncFilesAPI, FilesAPI
@@ -15,13 +16,16 @@ TWINS = [
     (TasksAPI, AsyncTasksAPI),
     (FilesAPI, AsyncFilesAPI),
     (TaskStream, AsyncTaskStream),
+    (AgentsAPI, AsyncAgentsAPI),
+    (Agent, AsyncAgent),
 ]
 RENAMED = {"close": "aclose"}
 """What a client calls its twin's method; a stream has `close` on both sides."""
 
 ONLY_ASYNC = {AsyncTaskStream: {"of_new_task"}}
-COROUTINES_ASIDE = {"stream", "run", "run_many", "list", "stream_task", "namespace"}
-"""Methods whose twin is no coroutine function: they give iterators, or one of two things."""
+ITERATORS = {"stream", "run_many", "list", "stream_task", "stream_messages", "stream_chat"}
+COROUTINES_ASIDE = {*ITERATORS, "run", "namespace", "create", "reset"}
+"""Methods whose twin is no coroutine function: they give iterators, one of two things, or ask nothing."""
 
 
 def public(cls):

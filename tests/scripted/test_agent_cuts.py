@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import inferencesh_agents.plugin
-from chat_scripts import CHAT, HEARTBEAT, chat, invocation, lines, message
+from chat_scripts import CHAT, HEARTBEAT, PLUGINS, chat, invocation, lines, message
 from inferencesh_agents import tool
 from inferencesh_core.errors import TransportError
 from inferencesh_core.testing.replies import Reply, answer, cut, refused
@@ -204,7 +203,7 @@ def play(server, **options):
         return f"result {args['n']}"
 
     world = World(server)
-    client = world.client(plugins=[inferencesh_agents.plugin])
+    client = world.client(plugins=PLUGINS)
     config = {"core_app": {"ref": "m"}, "tools": [tool("get_weather").handler(handler, timeout=inf)]}
     given = client.agents.create(config).send_message("hi", on_message=told.append, **options)
     return given, ran, told, world

@@ -1,4 +1,4 @@
-"""Handlers of a synchronous agent really run side by side: the real driver, its threads, and a scripted wire."""
+"""Handlers of a synchronous agent really run side by side: the real driver and a scripted wire."""
 
 import json
 from threading import Barrier

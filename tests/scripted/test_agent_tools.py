@@ -1,4 +1,4 @@
-"""What a chat waits for: client tools, approvals, results by hand; against a scripted server, on both faces."""
+"""What a chat waits for: client tools, approvals, results by hand; a scripted server, both faces."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from chat_scripts import accepted, chat, invocation, lines, message, now, said
+from chat_scripts import PLUGINS, accepted, chat, invocation, lines, message, now, said
 from inferencesh_agents import (
     AgentAPIError,
     ApprovalRequest,
@@ -23,6 +23,13 @@ from inferencesh_core.testing.world import World
 
 TAKEN = answer(None)
 CONFLICT = answer({"detail": "the invocation is finished"}, status=409)
+
+
+@pytest.fixture(autouse=True)
+def _alone(caplog, monkeypatch):
+    """No warnings of the troubles made here, no search for installed plugins with each of many clients."""
+    caplog.set_level(logging.CRITICAL, "inferencesh")
+    monkeypatch.setenv("INFERENCESH_DISABLE_PLUGINS", "*")
 
 
 def waiting(*invocations):
@@ -63,6 +70,10 @@ class Engine:
         yield from (json.dumps(line).encode() + b"\n" for line in self.done)
 
 
+def agent_in(*replies, **options):
+    return World(replies).client(plugins=PLUGINS).agent("a/b", **options)
+
+
 def weather(handler):
     return tool("get_weather").param("city", string()).handler(handler, timeout=inf)
 
@@ -73,7 +84,7 @@ def with_tools(*tools):
 
 def sent(engine, *tools, **options):
     world = World(engine)
-    given = world.client().agent(with_tools(*tools)).send_message("hi", **options)
+    given = world.client(plugins=PLUGINS).agent(with_tools(*tools)).send_message("hi", **options)
     assert given["id"] == "m3"
     return [(line.rpartition("/")[2], body) for line, body, _ in engine.posts]
 
@@ -175,7 +186,7 @@ def test_a_tool_nobody_can_run_is_not_available():
 def test_a_call_may_be_answered_later_by_hand():
     engine = Engine(invocation(), answers=0)
     world = World(engine)
-    agent = world.client().agent(with_tools())
+    agent = world.client(plugins=PLUGINS).agent(with_tools())
     calls = []
     agent.send_message("hi", on_tool_call=calls.append)
     assert engine.posts == []
@@ -194,20 +205,22 @@ def test_a_call_may_be_answered_later_by_hand():
 
 
 def test_a_result_for_an_unknown_or_finished_call_is_refused():
-    agent = World([answer({"detail": "no such invocation"}, status=404)]).client().agent("a/b")
+    agent = agent_in(answer({"detail": "no such invocation"}, status=404))
     with pytest.raises(AgentAPIError, match="404"):
         agent.submit_tool_result("ti9", "x")
     with pytest.raises(AgentAPIError, match="409"):
-        World([CONFLICT]).client().agent("a/b").submit_tool_result("ti1", "x")
+        agent_in(CONFLICT).submit_tool_result("ti1", "x")
     other = chat("busy", [message(2, tools=[invocation(1, "completed", result="y")])])
     with pytest.raises(AgentAPIError, match="409"):
-        World([CONFLICT, answer(other)]).client().agent("a/b", chat_id="c1").submit_tool_result("ti1", "x")
+        World([CONFLICT, answer(other)]).client(plugins=PLUGINS).agent(
+            "a/b", chat_id="c1"
+        ).submit_tool_result("ti1", "x")
 
 
 def test_a_result_that_came_through_with_its_answer_lost_is_no_conflict():
     done = chat("busy", [message(2, tools=[invocation(1, "completed", result="x")])])
     world = World([cut(), CONFLICT, answer(done)])
-    assert world.client().agent("a/b", chat_id="c1").submit_tool_result("ti1", "x") is None
+    assert world.client(plugins=PLUGINS).agent("a/b", chat_id="c1").submit_tool_result("ti1", "x") is None
     assert lines(world) == ["POST /tools/ti1", "POST /tools/ti1", "GET /chats/c1"]
 
 
@@ -256,7 +269,7 @@ def test_a_handler_that_was_interrupted_is_not_run_again():
         raise Interrupted
 
     engine = Engine(invocation())
-    agent = World(engine).client().agent(with_tools(weather(handler)))
+    agent = World(engine).client(plugins=PLUGINS).agent(with_tools(weather(handler)))
     with pytest.raises(Interrupted):
         agent.send_message("hi")
     assert engine.posts == []
@@ -268,14 +281,16 @@ def test_a_handler_that_was_interrupted_is_not_run_again():
 
 def test_a_waiting_tool_is_taken_up_by_another_process():
     engine = Engine(invocation())
-    agent = World(engine).client().agent(with_tools(weather(lambda _args: "sunny")), chat_id="c1")
+    agent = (
+        World(engine).client(plugins=PLUGINS).agent(with_tools(weather(lambda _args: "sunny")), chat_id="c1")
+    )
     agent.stream_all()
     assert [body for _, body, _ in engine.posts] == [{"result": "sunny"}]
 
 
 def test_following_somebody_elses_chat_leaves_its_tools_alone():
     engine = Engine(invocation(), answers=0)
-    World(engine).client().agent("a/b", chat_id="c1").stream_all()
+    World(engine).client(plugins=PLUGINS).agent("a/b", chat_id="c1").stream_all()
     assert engine.posts == []
 
 
@@ -286,7 +301,9 @@ def test_tools_that_others_run_are_left_to_them():
 
 def test_tool_calls_and_results_are_among_the_pieces():
     engine = Engine(invocation())
-    pieces = list(World(engine).client().agent(with_tools(weather(lambda _args: "sunny"))).stream("hi"))
+    pieces = list(
+        World(engine).client(plugins=PLUGINS).agent(with_tools(weather(lambda _args: "sunny"))).stream("hi")
+    )
     assert pieces[1:3] == [
         ToolCalled("ti1", "get_weather", {"city": "Oslo"}, "client"),
         ToolReturned("ti1", "get_weather", "r", "completed"),
@@ -374,7 +391,7 @@ def test_a_call_that_was_changed_is_asked_about_again():
 
 def test_a_request_is_among_the_pieces():
     engine = Engine(ASKING)
-    agent = World(engine).client().agent("a/b")
+    agent = World(engine).client(plugins=PLUGINS).agent("a/b")
     pieces = []
     for piece in agent.stream("hi"):
         pieces.append(piece)
@@ -387,7 +404,7 @@ def test_a_request_is_among_the_pieces():
 def test_decisions_by_hand():
     record = chat("awaiting_input", [message(2, tools=[ASKING])])
     world = World([TAKEN, TAKEN, TAKEN, TAKEN, answer(record), TAKEN, TAKEN])
-    agent = world.client().agent("a/b", chat_id="c1")
+    agent = world.client(plugins=PLUGINS).agent("a/b", chat_id="c1")
     agent.approve_tool("ti1")
     agent.approve_tool("ti1", {"path": "/x"})
     agent.reject_tool("ti1")
@@ -407,6 +424,6 @@ def test_decisions_by_hand():
 
 def test_what_cannot_be_allowed_is_said():
     with pytest.raises(ValueError, match="no chat yet"):
-        World([]).client().agent("a/b").always_allow_tool("ti1")
+        agent_in().always_allow_tool("ti1")
     with pytest.raises(ValueError, match="'ti1'"):
-        World([answer(chat())]).client().agent("a/b", chat_id="c1").always_allow_tool("ti1")
+        agent_in(answer(chat()), chat_id="c1").always_allow_tool("ti1")

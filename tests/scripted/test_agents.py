@@ -6,7 +6,7 @@ import logging
 import pytest
 from pydantic import BaseModel
 
-from chat_scripts import HEARTBEAT, accepted, body_of, chat, lines, message, now, said
+from chat_scripts import HEARTBEAT, PLUGINS, accepted, body_of, chat, lines, message, now, said
 from inferencesh_agents import (
     AgentAPIError,
     AgentError,
@@ -40,8 +40,15 @@ HELLO = message(2, text="hello")
 NOT_FOUND = answer({"detail": "no such chat", "code": "not_found"}, status=404)
 
 
+@pytest.fixture(autouse=True)
+def _alone(caplog, monkeypatch):
+    """No warnings of the troubles made here, no search for installed plugins with each of many clients."""
+    caplog.set_level(logging.CRITICAL, "inferencesh")
+    monkeypatch.setenv("INFERENCESH_DISABLE_PLUGINS", "*")
+
+
 def agent_in(world, who="acme/helper@q1", **options):
-    return world.client().agent(who, **options)
+    return world.client(plugins=PLUGINS).agent(who, **options)
 
 
 def asked(*replies, text="hi", who="acme/helper@q1", **options):
@@ -135,7 +142,7 @@ WRONG_AGENTS = {
 @pytest.mark.parametrize(("who", "kind", "told"), WRONG_AGENTS.values(), ids=WRONG_AGENTS)
 def test_a_wrong_agent_is_refused_before_anything_is_sent(who, kind, told):
     with pytest.raises(kind, match=told):
-        World([]).client().agents.create(who)
+        World([]).client(plugins=PLUGINS).agents.create(who)
 
 
 @pytest.mark.parametrize("context", [{"user_id": 42}, {1: "x"}, {"a": None}, ["a"]])
@@ -582,8 +589,3 @@ def test_a_message_is_a_text():
 def test_a_reference_without_an_address_is_refused():
     with pytest.raises(UploadError, match=r"files\[0\].*uri"):
         agent_in(World([])).send_message("look", files=[{"filename": "x"}])
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog):
-    caplog.set_level(logging.ERROR, "inferencesh")

@@ -1,4 +1,4 @@
-"""A chat as its lines tell it: what is news, when a turn is over, what is due. Table by table, without a server."""
+"""A chat as its lines tell it: what is news, when a turn is over, what is due."""
 
 import pytest
 

@@ -11,7 +11,7 @@ from .conversation import Conversation
 from .outputs import OutputType
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Mapping
 
     from typing_extensions import Unpack
 
@@ -105,13 +105,9 @@ class AsyncAgent(Async, _AgentFace):
     """The asyncio twin of `Agent`."""
 
     @overload
-    def run(
-        self, text: str, output_type: type[T], **options: Unpack[SendOptions]
-    ) -> Coroutine[Any, Any, T | None]: ...
+    async def run(self, text: str, output_type: type[T], **options: Unpack[SendOptions]) -> T | None: ...
     @overload
-    def run(
-        self, text: str, output_type: Any = None, **options: Unpack[SendOptions]
-    ) -> Coroutine[Any, Any, Any]: ...
+    async def run(self, text: str, output_type: Any = None, **options: Unpack[SendOptions]) -> Any: ...
     async def run(self, text: str, output_type: Any = None, **options: Unpack[SendOptions]) -> Any:
         """Send a message and give what the agent finished with; see `Agent.run`."""
         return await self._driver.run(self._subject.run(text, _typed(output_type), options))

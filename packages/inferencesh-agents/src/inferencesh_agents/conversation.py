@@ -333,17 +333,14 @@ class Conversation:
         self, text: str, output: OutputType | None, **options: Unpack[SendOptions]
     ) -> Feed[Delta, TurnDone]:
         given = {**_UNSAID, **options}
-        start = yield from now()
+        since = yield from now()
         turn = yield from self._begin(text, output, given)
         view = ChatView(turn.chat_id, turn)
         if given["stop_on_exit"]:
             yield from afterwards(self._leave(view))
-        left = given["timeout"]
-        if left is not None:
-            left = max(0.001, left - ((yield from now()) - start))
         shift = Shift(given["on_tool_call"], given["on_approval"])
         conduct = Conduct(self._context, view, self._calls, shift, Hearers(None, given["on_message"]))
-        yield from conduct.follow(FollowOptions(timeout=left))
+        yield from conduct.follow(FollowOptions(timeout=given["timeout"]), since)
         return ended(view)
 
     def _begin(self, text: str, output: OutputType | None, given: Mapping[str, Any]) -> Flow[Turn]:

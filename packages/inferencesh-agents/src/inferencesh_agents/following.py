@@ -37,8 +37,11 @@ class ChatFollower(Listener[Change]):
         )
         self._view = view
 
-    def changes(self) -> Feed[Change, None]:
+    def changes(self, since: float | None = None) -> Feed[Change, None]:
         """Emit what each line changes, heartbeats included, until the chat or its turn is over.
+
+        Args:
+            since: When the time began that the options limit; ``None`` is now.
 
         Raises:
             TurnTimeoutError: the time was over first; the turn goes on.
@@ -47,7 +50,7 @@ class ChatFollower(Listener[Change]):
             ChatNotFoundError: there is no such chat.
             APIError: the server refused.
         """
-        yield from self.start_clock()
+        yield from self.start_clock(since)
         yield from self.listen()
 
     def _is_over(self) -> bool:

@@ -68,10 +68,11 @@ class Conduct:
         self._hearers = hearers
         self._deltas = Deltas()
 
-    def follow(self, options: FollowOptions) -> Feed[Delta, None]:
+    def follow(self, options: FollowOptions, since: float | None = None) -> Feed[Delta, None]:
         """Emit what happens, piece by piece, until the chat or its turn is over."""
+        follower = ChatFollower(self._context, self._view, options)
         try:
-            yield from through(ChatFollower(self._context, self._view, options).changes(), self._take)
+            yield from through(follower.changes(since), self._take)
         finally:
             self._shift.is_over = True
 

@@ -73,10 +73,10 @@ class Listener(ABC, Generic[T]):
         """Tell whether the next connection would leave something out that a GET tells."""
         return True
 
-    def start_clock(self) -> Flow[None]:
-        """Let the time for all of it begin."""
+    def start_clock(self, since: float | None = None) -> Flow[None]:
+        """Let the time for all of it begin: now, or at an earlier reading of the clock."""
         if self._options.timeout is not None:
-            self._deadline = (yield from now()) + self._options.timeout
+            self._deadline = ((yield from now()) if since is None else since) + self._options.timeout
 
     def listen(self) -> Feed[T, None]:
         """Emit the news until it is over.
