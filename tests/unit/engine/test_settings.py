@@ -40,6 +40,10 @@ def test_a_folder_without_the_file_has_no_settings(tmp_path):
     assert load_settings(tmp_path) == Settings()
 
 
+def test_a_file_of_which_everything_is_commented_out_has_no_settings(tmp_path):
+    assert settings_of(tmp_path, "# aliases:\n  # a/b: c\n\n") == settings_of(tmp_path, "") == Settings()
+
+
 def test_everything_that_can_be_said_is_read(tmp_path):
     settings = settings_of(tmp_path, EVERYTHING)
     assert settings.tool_secrets == {

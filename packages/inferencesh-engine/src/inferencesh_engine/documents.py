@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from inferencesh_app.yaml_document import MAX_DOCUMENT_BYTES, read_yaml
+from inferencesh_app.yaml_document import MAX_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,16 +13,10 @@ if TYPE_CHECKING:
     from inferencesh_app.yaml_document import Spot, YamlProblem
 
 
-def read_document(path: Path) -> tuple[Spot, bytes]:
-    """The top value of a file, and its content.
-
-    Raises:
-        OSError: It cannot be read.
-        YamlProblem: It is no YAML, too large, or no mapping.
-    """
+def content_of(path: Path) -> bytes:
+    """What a file holds, as much of it as `read_yaml` needs to refuse what is too large; raises OSError."""
     with path.open("rb") as file:
-        content = file.read(MAX_DOCUMENT_BYTES + 1)
-    return read_yaml(content), content
+        return file.read(MAX_DOCUMENT_BYTES + 1)
 
 
 def place_of(path: Path, problem: YamlProblem) -> str:

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from inferencesh_app.yaml_document import YamlProblem
+from inferencesh_app.yaml_document import YamlProblem, read_yaml
 from inferencesh_core.refs import Ref
 
-from .documents import check_names, place_of, read_document, required_text, texts
+from .documents import check_names, content_of, place_of, required_text, texts
 from .domain.problems import EngineStartError
 from .served_folder import SETTINGS_NAME
 
@@ -99,14 +99,19 @@ def load_settings(folder: Path) -> Settings:
     """
     path = folder / SETTINGS_NAME
     try:
-        top, _ = read_document(path)
-        return _settings(top)
+        content = content_of(path)
+        return _settings(read_yaml(content)) if _says_something(content) else Settings()
     except FileNotFoundError:
         return Settings()
     except OSError as error:
         raise EngineStartError(f"{path} cannot be read: {error.strerror}") from error
     except YamlProblem as problem:
         raise EngineStartError(f"{place_of(path, problem)}: {problem.what}") from None
+
+
+def _says_something(content: bytes) -> bool:
+    """Whether there is more than blank lines and comments, as where everything is commented out."""
+    return any(line.strip() and not line.lstrip().startswith(b"#") for line in content.splitlines())
 
 
 def _settings(top: Spot) -> Settings:

@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from inferencesh_app.yaml_document import YamlProblem
+from inferencesh_app.yaml_document import YamlProblem, read_yaml
 from inferencesh_core.refs import Ref
 
-from ..documents import place_of, read_document
+from ..documents import content_of, place_of
 from ..domain.problems import Problem
 from ..served_folder import AGENT_SUFFIXES, AGENTS_FOLDER
 from .agent_file import agent_config
@@ -162,7 +162,8 @@ class Templates:
 def _template_or_broken(path: Path) -> AgentTemplate | _Broken:
     name = path.stem
     try:
-        top, content = read_document(path)
+        content = content_of(path)
+        top = read_yaml(content)
         name = _name(top) or name
         return _template(path, top, content)
     except YamlProblem as problem:
