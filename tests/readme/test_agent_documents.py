@@ -22,6 +22,10 @@ DOCUMENTS = {
     "packages/inferencesh-agents/README.md": [
         'get_weather says: {"city": "Paris", "degrees": 21, "unit": "C"}',
     ],
+    "README.md": [
+        'get_weather says: {"city": "Paris", "degrees": 18}',
+        'get_weather says: {"city": "Rome", "degrees": 18}',
+    ],
 }
 
 
@@ -31,7 +35,7 @@ def test_it_runs_and_prints_what_it_promises(document, tmp_path, monkeypatch, ca
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "document"}
     for block in blocks_of(ROOT / document):
-        if block.language == "python":
+        if block.language == "python" and (document != "README.md" or block.name == "Agents 1"):
             exec(compile("\n" * (block.line - 1) + block.code, document, "exec"), names)
     printed = capsys.readouterr().out.splitlines()
     assert [line for line in DOCUMENTS[document] if line not in printed] == []
