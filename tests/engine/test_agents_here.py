@@ -1,0 +1,221 @@
+"""Agents of both clients on a real engine, with the model that ships with it."""
+
+import asyncio
+from threading import Barrier, Thread
+
+import pytest
+from pydantic import BaseModel
+
+from inferencesh_agents import (
+    AgentAPIError,
+    ApprovalRequest,
+    ChatNotFoundError,
+    Rejection,
+    TextDelta,
+    ToolCalled,
+    ToolReturned,
+    TurnDone,
+    TurnFailedError,
+    TurnTimeoutError,
+    function_tool,
+    string,
+    tool,
+)
+from inferencesh_async import async_inference
+from inferencesh_core import inference
+from serving import write_apps
+
+MODEL = {"core_app": {"ref": "inferencesh/scripted"}}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    return f"local:{write_apps(tmp_path_factory.mktemp('agents') / 'apps')}"
+
+
+@pytest.fixture(scope="module")
+def client(address):
+    with inference(base_url=address) as client:
+        yield client
+
+
+def get_weather(city: str) -> dict[str, object]:
+    """Get the current weather.
+
+    Args:
+        city: Where.
+    """
+    return {"city": city, "temp": 4}
+
+
+def remove(target: str) -> str:
+    """Remove a target for good."""
+    return f"removed {target}"
+
+
+def scripted(*steps):
+    return {"core_app": {"ref": "inferencesh/scripted", "setup": {"script": list(steps)}}}
+
+
+def text_of(message):
+    return "".join(part["text"] or "" for part in message["content"] if part["type"] == "text")
+
+
+def test_a_plain_function_is_called_and_its_result_answered_with(client):
+    agent = client.agents.create({**MODEL, "tools": [get_weather]})
+    told = []
+    message = agent.send_message("What is the weather in Paris?", on_tool_call=told.append)
+    assert message["status"] == "ready"
+    assert '"temp": 4' in text_of(message)
+    assert [(call.name, call.args) for call in told] == [("get_weather", {"city": "Paris"})]
+    assert agent.get_chat()["status"] == "idle"
+
+
+def test_tools_of_one_message_run_at_once(client):
+    together = Barrier(2, timeout=20)
+
+    def meet(args):
+        together.wait()
+        return args["name"]
+
+    meeting = tool("meet").param("name", string()).handler(meet)
+    both = [{"tool": "meet", "with": {"name": each}} for each in ("Ann", "Bob")]
+    agent = client.agents.create({**scripted({"calls": both}, {"say": "both came"}), "tools": [meeting]})
+    assert text_of(agent.send_message("meet")) == "both came"
+
+
+def test_a_turn_piece_by_piece(client):
+    agent = client.agents.create({**MODEL, "tools": [get_weather]})
+    pieces = list(agent.stream("What is the weather in Rome?"))
+    (called,) = [each for each in pieces if isinstance(each, ToolCalled)]
+    (returned,) = [each for each in pieces if isinstance(each, ToolReturned)]
+    assert called.args == {"city": "Rome"}
+    assert (returned.id, returned.status) == (called.id, "completed")
+    last = pieces[-1]
+    assert isinstance(last, TurnDone)
+    own = [
+        each.text for each in pieces if isinstance(each, TextDelta) and each.message_id == last.message["id"]
+    ]
+    assert "".join(own) == text_of(last.message)
+
+
+def test_a_person_decides(client):
+    agent = client.agents.create({**MODEL, "tools": [function_tool(remove, require_approval=True)]})
+    shown = []
+
+    def decide(decision):
+        def on_approval(request: ApprovalRequest):
+            shown.append(request.args)
+            return decision
+
+        return on_approval
+
+    said = [
+        text_of(agent.send_message(f"Remove the target '{name}'", on_approval=decide(decision)))
+        for name, decision in [("a", True), ("b", Rejection("too risky")), ("c", "always"), ("d", False)]
+    ]
+    assert ["removed a" in said[0], "too risky" in said[1], "removed c" in said[2]] == [True] * 3
+    assert "removed d" in said[3]
+    assert shown == [{"target": each} for each in "abc"]
+
+
+def test_an_approval_is_for_what_was_shown(client):
+    agent = client.agents.create({**MODEL, "tools": [function_tool(remove, require_approval=True)]})
+    for piece in agent.stream("Remove the target 'x'"):
+        if isinstance(piece, ApprovalRequest):
+            with pytest.raises(AgentAPIError, match="409"):
+                agent.approve_tool(piece.id, {"target": "y"})
+            agent.approve_tool(piece.id, piece.args)
+    assert "removed x" in text_of(piece.message)
+
+
+class Person(BaseModel):
+    name: str
+    age: int
+
+
+def test_an_output_has_its_type(client):
+    agent = client.agents.create(MODEL)
+    assert agent.run("Extract: Ada is 36 years old", output_type=Person) == Person(name="Ada", age=36)
+
+
+def test_a_waiting_call_is_answered_by_another_process(client, address):
+    agent = client.agents.create({**MODEL, "tools": [tool("get_weather").param("city", string())]})
+    with pytest.raises(TurnTimeoutError):
+        agent.send_message("What is the weather in Oslo?", on_tool_call=lambda _call: None, timeout=0.5)
+    with inference(base_url=address) as other:
+        heir = other.agent({**MODEL, "tools": [get_weather]}, chat_id=agent.chat_id)
+        told = []
+        heir.stream_all(on_message=told.append)
+        assert '"temp": 4' in text_of(told[-1])
+
+
+def test_a_result_is_taken_once_and_from_those_it_concerns(client):
+    agent = client.agents.create({**MODEL, "tools": [tool("get_weather").param("city", string())]})
+    calls = []
+    with pytest.raises(TurnTimeoutError):
+        agent.send_message("What is the weather in Oslo?", on_tool_call=calls.append, timeout=0.5)
+    agent.submit_tool_result(calls[0].id, "sunny")
+    with pytest.raises(AgentAPIError, match="409"):
+        agent.submit_tool_result(calls[0].id, "rainy")
+    with pytest.raises(AgentAPIError, match="404"):
+        agent.submit_tool_result("no-such-call", "sunny")
+    with pytest.raises(ChatNotFoundError):
+        agent.get_chat("no-such-chat")
+
+
+def test_a_model_that_says_something_long_can_be_stopped(client):
+    agent = client.agents.create(scripted({"say": "word " * 500, "chunks": 500, "pause_seconds": 0.05}))
+    for piece in agent.stream("talk"):
+        if isinstance(piece, TextDelta):
+            agent.stop_chat()
+    assert piece.message["status"] == "cancelled"
+    with pytest.raises(TurnFailedError, match="out of memory") as caught:
+        client.agents.create(scripted({"fail": "out of memory"})).run("talk")
+    assert caught.value.chat["status"] == "idle"
+
+
+def test_stopping_ends_the_wait(client):
+    agent = client.agents.create({**MODEL, "tools": [tool("get_weather").param("city", string())]})
+    stopping = []
+
+    def on_tool_call(_call):
+        stopping.append(Thread(target=agent.stop_chat))
+        stopping[0].start()
+
+    message = agent.send_message("What is the weather in Oslo?", on_tool_call=on_tool_call)
+    stopping[0].join()
+    assert message["tool_invocations"][0]["status"] == "cancelled"
+
+
+def test_files_reach_the_model(client):
+    agent = client.agents.create(MODEL)
+    message = agent.send_message("Look", files=[b"hello", "data:text/plain;charset=utf-8;base64,aGk="])
+    assert "file" in text_of(message)
+
+
+def test_an_unknown_agent_is_told_with_those_there_are(client):
+    with pytest.raises(AgentAPIError, match="404"):
+        client.agents.create("no/such").send_message("hi")
+
+
+def test_all_of_it_asynchronously(address):
+    async def slowly(args):
+        await asyncio.sleep(0)
+        return args["city"].upper()
+
+    async def main():
+        async with async_inference(base_url=address) as client:
+            tools = [tool("get_weather").param("city", string()).handler(slowly)]
+            agent = client.agents.create({**MODEL, "tools": tools})
+            message = await agent.send_message("What is the weather in Paris?")
+            pieces = [type(each) async for each in agent.stream("Hello there")]
+            seen = [each["status"] async for each in agent.stream_messages()]
+            typed = await client.agents.create(MODEL).run("Extract: Bob is 5 years old", Person)
+            return text_of(message), pieces[-1], seen, typed
+
+    text, last, seen, typed = asyncio.run(main())
+    assert "PARIS" in text
+    assert last is TurnDone
+    assert seen == ["ready"]
+    assert typed == Person(name="Bob", age=5)
