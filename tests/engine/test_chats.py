@@ -654,3 +654,19 @@ async def test_the_oldest_chats_are_forgotten(engine, workers):
     kept = (await engine.agents.chats.list(ListQuery())).items
     assert [chat["id"] for chat in kept] == [chats[3], chats[2]]
     assert (await refused(engine.agents.chats.stop(chats[0]))).status == 404
+
+
+@in_engine(lambda: answers(says("Hello!")))
+async def test_a_chat_that_is_stopped_while_a_message_is_being_stored_is_idle(engine, workers):
+    chat = await told(engine, "Hi")
+    sending = asyncio.ensure_future(
+        engine.agents.chats.run({"chat_id": chat["id"], "input": {"text": "More"}})
+    )
+    await asyncio.sleep(0)
+    assert (await engine.agents.chats.stop(chat["id"]))["status"] == "idle"
+    await sending
+    stored = engine.store.chat(chat["id"])
+    assert [one.status.value for one in stored.messages] == ["ready", "ready", "ready", "cancelled"]
+    assert stored.chat.status == "idle"
+    chat = await told(engine, "And now?", chat_id=chat["id"])
+    assert text_of(chat["chat_messages"][-1]) == "Hello!"

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..clock import now
 from ..domain.chat import ChatStatus, MessageStatus
@@ -14,6 +14,8 @@ from ..domain.problems import Problem
 from .turns import Turn
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from .ledger import LiveChat
     from .services import TurnServices
 
@@ -43,7 +45,8 @@ class Driving:
             return
         if live.stopping is None:
             live.stopping = self._loop.create_future()
-            live.turn.cancel()
+            # Later than at once: a task that is cancelled before its first step does not even clean up.
+            self._loop.call_soon(live.turn.cancel)
         await asyncio.shield(live.stopping)
 
     async def close(self) -> None:
@@ -57,29 +60,29 @@ class Driving:
 
     async def _drive(self, live: LiveChat, stored: asyncio.Future[None] | None) -> None:
         try:
-            if stored is not None:
-                await _tried(stored)
-            await self._answer_all(live)
+            await self._work(live, _stored(stored))
+            while not live.chat.status.at_rest or live.queued():
+                await self._work(live, self._answer(live))
         except Exception:  # noqa: BLE001 - told in the log; nobody waits for this task
             _log.exception("chat %s: its turn cannot go on", live.id)
         finally:
             live.turn = None
             _stopped(live)
 
-    async def _answer_all(self, live: LiveChat) -> None:
-        turn: Turn | None = None
-        while turn is not None or not live.chat.status.at_rest or live.queued():
-            try:
-                if live.chat.status.at_rest:
-                    await self._begin_queued(live)
-                turn = Turn(self._services, live)
-                await turn.run()
-            except asyncio.CancelledError:
-                if self.closing:
-                    raise
-                await (turn or Turn(self._services, live)).stop()
-                _stopped(live)
-            turn = None
+    async def _work(self, live: LiveChat, work: Coroutine[Any, Any, None]) -> None:
+        """Do a part of the work; when it is stopped, so is the turn."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            if self.closing:
+                raise
+            await Turn(self._services, live).stop()
+            _stopped(live)
+
+    async def _answer(self, live: LiveChat) -> None:
+        if live.chat.status.at_rest:
+            await self._begin_queued(live)
+        await Turn(self._services, live).run()
 
     async def _begin_queued(self, live: LiveChat) -> None:
         """The oldest message that waits, and the answer to it, take their places."""
@@ -93,10 +96,11 @@ class Driving:
         )
 
 
-async def _tried(stored: asyncio.Future[None]) -> None:
-    """What the store refuses is undone, and its caller told."""
-    with suppress(Problem):
-        await asyncio.shield(stored)
+async def _stored(stored: asyncio.Future[None] | None) -> None:
+    """Wait for it; what the store refuses is undone, and its caller told."""
+    if stored is not None:
+        with suppress(Problem):
+            await asyncio.shield(stored)
 
 
 def _stopped(live: LiveChat) -> None:

@@ -135,11 +135,13 @@ class Turn:
         if task_id is None:
             # Cancelling the turn must not lose sight of a task that is just being accepted.
             task_id = await _uncut(self._start(message, await self._request(message)))
-        async for event in self._services.tasks.follow(task_id):
-            if event.terminal:
-                return _final(event)
-            self._show(message.id, answer_in(event.state.output.value))
-        raise asyncio.CancelledError  # the engine stops
+        newest: TaskEvent | None = None
+        async for newest in self._services.tasks.follow(task_id):
+            if not newest.terminal:
+                self._show(message.id, answer_in(newest.state.output.value))
+        if newest is None or not newest.terminal:
+            raise asyncio.CancelledError  # the engine stops
+        return _final(newest)
 
     async def _request(self, message: Message) -> dict[str, Any]:
         """What the core app is asked."""
