@@ -93,9 +93,8 @@ def test_a_turn_piece_by_piece(client):
     assert (returned.id, returned.status) == (called.id, "completed")
     last = pieces[-1]
     assert isinstance(last, TurnDone)
-    own = [
-        each.text for each in pieces if isinstance(each, TextDelta) and each.message_id == last.message["id"]
-    ]
+    texts = [each for each in pieces if isinstance(each, TextDelta)]
+    own = [each.text for each in texts if each.message_id == last.message["id"]]
     assert "".join(own) == text_of(last.message)
 
 
