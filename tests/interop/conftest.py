@@ -23,8 +23,9 @@ def published_python(tmp_path_factory, worker_id):
     python = environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     with FileLock(shared / "published.lock"):
         if not (environment / "complete").exists():
-            subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-            subprocess.run([python, "-m", "pip", "install", "-q", PUBLISHED], check=True)
+            uv = [sys.executable, "-m", "uv", "-q"]
+            subprocess.run([*uv, "venv", "--python", sys.executable, environment], check=True)
+            subprocess.run([*uv, "pip", "install", "-p", python, PUBLISHED], check=True)
             (environment / "complete").touch()
     return python
 
