@@ -30,7 +30,7 @@ def get_weather(city: str, unit: Literal["C", "F"] = "C") -> str:
     return f"{celsius if unit == 'C' else celsius * 9 / 5 + 32:.0f} °{unit} and {sky} in {city}"
 
 
-async def exchange(dollars: float, currency: Literal["EUR", "GBP", "JPY"]) -> dict:
+async def exchange(dollars: float, currency: Literal["EUR", "GBP", "JPY"]) -> dict[str, str | float]:
     """Convert US dollars at today's rate."""
     return {"currency": currency, "amount": round(dollars * RATES[currency], 2)}
 
@@ -64,5 +64,5 @@ with inference(base_url=f"local:{HERE / 'apps'}") as client:
                     print(f"[{status}: {result}]", end="\n       ", flush=True)
         print()
 
-    chat = agent.get_chat()
-    print(f"\n{len(chat['chat_messages'])} messages are in chat {agent.chat_id}")
+    if chat := agent.get_chat():
+        print(f"\n{len(chat['chat_messages'])} messages are in chat {chat['id']}")

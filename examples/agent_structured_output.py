@@ -38,7 +38,8 @@ with inference(base_url=f"local:{HERE / 'apps'}") as client:
     found = agent.run(f"Extract the guests from this letter: {LETTER}", output_type=GuestList)
     for guest in found.guests if found else ():
         print(f"{guest.name:<14} {guest.age:>3}  {guest.email}")
-    print(f"The chat is {agent.get_chat()['status']}.")
+    if chat := agent.get_chat():
+        print(f"The chat is {chat['status']}.")
 
     # None says that the agent came to an end without an output: this letter has nobody in it.
     agent.reset()

@@ -7,7 +7,8 @@ python examples/agent_sub_agent.py
 
 from pathlib import Path
 
-from inferencesh import TextDelta, ToolCalled, ToolReturned, agent_tool, inference
+from inferencesh import Agent, TextDelta, ToolCalled, ToolReturned, agent_tool, inference
+from inferencesh.types import ChatMessageDTO
 
 HERE = Path(__file__).parent
 
@@ -17,6 +18,13 @@ SCRIPT = [
     {"say": "Now the verse. ", "call": "ask_poet", "with": {"message": "two hundred and sixty-eight."}},
     {"say": "Here it is:\n\n{result}\n"},
 ]
+
+
+def messages(agent: Agent, chat_id: str | None = None) -> list[ChatMessageDTO]:
+    """Give what was said in a chat."""
+    chat = agent.get_chat(chat_id)
+    return chat["chat_messages"] if chat else []
+
 
 with inference(base_url=f"local:{HERE / 'apps'}") as client:
     editor = client.agents.create(
@@ -40,10 +48,9 @@ with inference(base_url=f"local:{HERE / 'apps'}") as client:
                 print(f"  {name} is back: {result!r}\n")
 
     # Each of them answered in a chat of its own, which stays.
-    for message in editor.get_chat()["chat_messages"]:
+    for message in messages(editor):
         for invocation in message["tool_invocations"] or ():
-            chat = editor.get_chat(invocation["execution_id"])
-            print(f"\n{invocation['function']['name']} was chat {chat['id']}:")
-            for said in chat["chat_messages"]:
+            print(f"\n{invocation['function']['name']} was chat {invocation['execution_id']}:")
+            for said in messages(editor, invocation["execution_id"]):
                 for part in said["content"]:
                     print(f"  {said['role']:<9} {part['type']:<9} {part['text']!r}")
