@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ class History:
             yield state
         final = self._final(spec.id, state)
         if final is not None and final.seq > state.seq:
+            yield from _told_by(final, state)
             yield final
 
     def logs(self, task_id: str) -> tuple[LogText, ...]:
@@ -121,6 +123,22 @@ class History:
             " ORDER BY rowid",
             (task_id, after, upto if upto is not None else 1 << 62),
         ).fetchall()
+
+
+def _told_by(final: TaskState, state: TaskState) -> Iterator[TaskState]:
+    """The step between the state and the final one that was not worth a row of its own, if there was one."""
+    for step in final.steps:
+        if step.seq == state.seq + 1 == final.seq - 1:
+            worker_id = final.worker_id if step.status is TaskStatus.RUNNING else state.worker_id
+            yield replace(
+                state,
+                seq=step.seq,
+                status=step.status,
+                updated_at=step.at,
+                worker_id=worker_id,
+                steps=(*state.steps, step),
+            )
+            return
 
 
 def _spec(row: _Row) -> TaskSpec:

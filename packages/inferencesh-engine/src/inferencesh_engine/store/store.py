@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..domain.problems import EngineStartError
 from . import keys, sessions
-from .database import EngineLock, connect, open_for_writing, wal_of
+from .database import EngineLock, open_for_reading, open_for_writing, wal_of
 from .files import FileTable
 from .history import History
 from .writer import Writer
@@ -47,7 +47,7 @@ class Store:
         except BaseException:
             self._lock.release()
             raise
-        self._reads, self._scans = connect(path), connect(path)
+        self._reads, self._scans = open_for_reading(path), open_for_reading(path)
         self._scanner = ThreadPoolExecutor(1, thread_name_prefix="inferencesh-reader")
         self._max_log_chars = max_log_chars
         self.history = History(self._reads, max_log_chars)
