@@ -17,7 +17,7 @@ from .domain.idempotency import mismatch
 from .domain.ownership import owned
 from .domain.problems import Problem, not_found
 from .domain.views import rfc3339, short_id
-from .file_places import Place, file_places, may_hold_files, with_replaced
+from .file_places import Place, file_places, may_hold_files, names_paths, with_replaced
 from .input_files import check_input
 from .signing import NEVER, Purpose, UrlSigner, kept_key
 
@@ -139,7 +139,7 @@ class Files:
 
         The value is called `name` there.
         """
-        if self._may_hold_files(schema):
+        if value is not None and self.may_hold_files(schema):
             check_input(value, schema, name)
 
     def current_address(self, address: str) -> str:
@@ -155,7 +155,7 @@ class Files:
 
     async def for_worker(self, value: Any, schema: Schema | None) -> Any:
         """The input with each file of this engine as an object with its local `path`."""
-        if not self._may_hold_files(schema):
+        if not self.may_hold_files(schema):
             return value
         replacements = {}
         for place in file_places(value, schema):
@@ -178,7 +178,9 @@ class Files:
 
     def has_files(self, output: Any, schema: Schema | None = None) -> bool:
         """Whether `store_outputs` would have anything to store."""
-        places = _output_files(output, schema) if self._may_hold_files(schema) else ()
+        if not names_paths(output):
+            return False
+        places = _output_files(output, schema) if self.may_hold_files(schema) else ()
         return any(place.value.get("path") for place in places)
 
     def dto(self, record: FileRecord) -> dict[str, Any]:
@@ -203,7 +205,7 @@ class Files:
             "metadata": None,
         }
 
-    def _may_hold_files(self, schema: Schema | None) -> bool:
+    def may_hold_files(self, schema: Schema | None) -> bool:
         """Most apps take and give no files; their values need not be searched, task after task."""
         if schema is None:
             return True
