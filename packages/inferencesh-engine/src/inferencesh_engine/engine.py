@@ -123,6 +123,10 @@ class Engine:
         """The task once it has ended."""
         return (await self._tasks.ended(task_id)).task
 
+    async def ended(self, task_id: str) -> TaskEvent:
+        """The task's last event, once there is one."""
+        return await self._tasks.ended(task_id)
+
     async def task(self, task_id: str) -> dict[str, Any]:
         """The task as it is now."""
         return self._tasks.now(task_id).task

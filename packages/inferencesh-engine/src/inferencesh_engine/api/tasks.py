@@ -14,6 +14,7 @@ from .routes import Route
 if TYPE_CHECKING:
     from aiohttp.web import StreamResponse
 
+    from ..domain.views import TaskEvent
     from .call import Call
 
 
@@ -24,10 +25,10 @@ async def run(call: Call) -> Any:
     if outcome.replayed:
         mark_replayed(call)
     if body.get("stream") is True:
-        return await _followed(call, outcome.task["id"], after=None)
+        return await _followed(call, outcome.task_id, after=None)
     if body.get("wait") is True:
-        return _ended_well(await call.engine.wait(outcome.task["id"]))
-    return outcome.task
+        return _ended_well(await call.engine.ended(outcome.task_id))
+    return outcome.accepted.json
 
 
 async def get(call: Call) -> Any:
@@ -90,9 +91,10 @@ async def _followed(call: Call, task_id: str, *, after: int | None) -> StreamRes
     return await call.stream(form.content_type, chunks)
 
 
-def _ended_well(task: dict[str, Any]) -> dict[str, Any]:
-    if task["status"] == TaskStatus.COMPLETED:
-        return task
+def _ended_well(event: TaskEvent) -> bytes:
+    if event.state.status is TaskStatus.COMPLETED:
+        return event.json
+    task = event.task
     name = TaskStatus(task["status"]).name.lower()
     detail = task.get("error") or f"task {task['id']} was {name}"
     raise Problem(422, f"task_{name}", detail, task=task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,7 @@ class Catalog:
         except ValueError as error:
             raise Problem(400, "invalid_request", str(error)) from None
         entry = self._find(ref)
-        if entry is None or entry.refresh() or not entry.folder.is_dir():
+        if entry is None or entry.refresh() or not os.path.isdir(entry.folder):
             self._scan()
             entry = self._find(ref)
         if entry is None:

@@ -83,7 +83,11 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
 
 def _is_unicode(value: str) -> bool:
     """JSON can say half a surrogate pair, which no database or file name can."""
-    return not any("\ud800" <= char <= "\udfff" for char in value)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _encoded(body: Mapping[str, Any], name: str) -> Encoded:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .task import LogText, Step, TaskSpec, TaskState
 
 
-@lru_cache(maxsize=4096)  # a task's times are shown again with each of its events
+@lru_cache(maxsize=256)  # a task's times are shown again with each of its events
 def rfc3339(at: float | None) -> str | None:
     """Unix seconds as UTC text with microseconds; None stays None."""
     if at is None:
@@ -181,6 +181,11 @@ class RunOutcome:
 
     accepted: TaskEvent
     replayed: bool
+
+    @property
+    def task_id(self) -> str:
+        """The task's id."""
+        return self.accepted.view.spec.id
 
     @property
     def task(self) -> dict[str, Any]:
