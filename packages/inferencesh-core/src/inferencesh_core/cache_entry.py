@@ -9,7 +9,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,7 +125,7 @@ class CacheEntry:
             if self.body.stat().st_size == len(data):
                 return
         self.body.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self.body.parent)
+        handle, temporary = _temporary_in(self.body.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         os.replace(temporary, self.body)
@@ -147,7 +146,7 @@ def load_record(path: Path) -> Record | None:
 
 def save_record(path: Path, record: Record) -> None:
     """Put `record` at `path`, whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    handle, temporary = _temporary_in(path.parent)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(asdict(record), file)
     os.replace(temporary, path)
@@ -168,3 +167,9 @@ else:
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _temporary_in(folder: Path) -> tuple[int, str]:
+    import tempfile  # noqa: PLC0415 - most workers never download
+
+    return tempfile.mkstemp(dir=folder)
