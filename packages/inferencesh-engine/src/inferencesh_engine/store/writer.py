@@ -103,6 +103,8 @@ class Writer:
                 future.set_result(result)
 
         self.submit(Write(run, settle, durable, refusable))
+        if not self.crowd():
+            self._commit_waiting()  # nobody else is there to come along
         return await future
 
     def submit(self, write: Write) -> None:
