@@ -20,6 +20,7 @@ from .retention import Retention
 from .sessions import Sessions
 from .store import Store
 from .tasks import Tasks
+from .webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -94,7 +95,13 @@ class Engine:
         self.sessions = reports.sessions = Sessions(config, self.store, self._ledger, dispatch, self.pool)
         acceptance = Acceptance(config, self.catalog, self.pool, self.files, self.sessions)
         shown = FreshAddresses(self.files)
-        self._tasks = Tasks(config, self.store, self._ledger, acceptance, dispatch, self.sessions, shown)
+        self._webhooks = Webhooks(config, self.store, self._task_now, lambda: self.base_url)
+        self._tasks = Tasks(
+            config, self.store, self._ledger, acceptance, dispatch, self.sessions, shown, self._webhooks
+        )
+
+    def _task_now(self, task_id: str) -> TaskEvent:
+        return self._tasks.now(task_id)
 
     async def stop(self) -> None:
         """Stop the workers and close the store; unfinished tasks are taken up by the next engine."""
@@ -102,6 +109,7 @@ class Engine:
         with suppress(asyncio.CancelledError):
             await self._retention
         self.sessions.close()
+        self._webhooks.close()
         self._ledger.close()
         await self.pool.stop()
         await self._opened.aclose()

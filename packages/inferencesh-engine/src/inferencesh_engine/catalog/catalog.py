@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_app.worker.protocol import INPUT_FOLDER_VARIABLE
-from inferencesh_core.addresses import POLICY_VARIABLE, AddressPolicy
+from inferencesh_core.addresses import POLICY_VARIABLE
 from inferencesh_core.refs import Ref
 
 from ..blobs import BLOBS_FOLDER
@@ -135,10 +135,7 @@ class Catalog:
         )
 
     def _input_rules(self) -> dict[str, str]:
-        policy = AddressPolicy(
-            allow_private=self._config.allow_private_addresses,
-            allowed_origins=frozenset(filter(None, [self._base_url()])),
-        )
+        policy = self._config.address_policy(self._base_url())
         blobs = self._config.state_path.absolute() / BLOBS_FOLDER
         return {POLICY_VARIABLE: policy.to_json(), INPUT_FOLDER_VARIABLE: str(blobs)}
 

@@ -78,6 +78,15 @@ def _insert_logs(db: sqlite3.Connection, task_id: str, change: Change) -> None:
         )
 
 
+def append_log(db: sqlite3.Connection, task_id: str, at: float, log_type: int, content: str) -> None:
+    """Text for the log of a task that has ended; none for one that was deleted."""
+    db.execute(
+        "INSERT INTO logs (task_id, seq, at, log_type, content)"
+        " SELECT id, seq, ?, ?, ? FROM tasks WHERE id = ?",
+        (at, log_type, content, task_id),
+    )
+
+
 def finish(db: sqlite3.Connection, task_id: str, change: Change, state: TaskState) -> None:
     """The end of a task: its row takes the final state, and never changes again."""
     db.execute(
