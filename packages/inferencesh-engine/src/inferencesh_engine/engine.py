@@ -13,6 +13,7 @@ from .domain.problems import EngineStartError
 from .files import Files
 from .fresh_addresses import FreshAddresses
 from .ledger import Ledger
+from .marks import Marks
 from .plugins import Hooks
 from .pool import Pool
 from .reports import Reports
@@ -51,6 +52,7 @@ class Engine:
         files: Uploads and outputs.
         pool: The workers.
         sessions: The sessions.
+        marks: How tasks are shown to others.
     """
 
     base_url: str | None = None
@@ -59,6 +61,7 @@ class Engine:
     files: Files
     pool: Pool
     sessions: Sessions
+    marks: Marks
 
     def __init__(self, config: EngineConfig, *, plugins: Sequence[object] = ()) -> None:
         self.config = config
@@ -95,6 +98,7 @@ class Engine:
         self.sessions = reports.sessions = Sessions(config, self.store, self._ledger, dispatch, self.pool)
         acceptance = Acceptance(config, self.catalog, self.pool, self.files, self.sessions)
         shown = FreshAddresses(self.files)
+        self.marks = Marks(self.store, self._ledger, self._task_now)
         self._webhooks = Webhooks(config, self.store, self._task_now, lambda: self.base_url)
         self._tasks = Tasks(
             config, self.store, self._ledger, acceptance, dispatch, self.sessions, shown, self._webhooks

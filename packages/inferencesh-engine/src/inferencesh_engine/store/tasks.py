@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from ..domain.task import Change, Step, TaskSpec, TaskState
+    from ..domain.task import Change, Step, TaskMarks, TaskSpec, TaskState
 
 ENDED = int(TaskStatus.COMPLETED)
 
@@ -113,6 +113,14 @@ def refresh(db: sqlite3.Connection, states: Iterable[tuple[str, TaskState]]) -> 
     db.executemany(
         "UPDATE tasks SET status = ?, updated_at = ?, worker_id = ? WHERE id = ? AND status < ?",
         [(int(state.status), state.updated_at, state.worker_id, task_id, ENDED) for task_id, state in states],
+    )
+
+
+def mark(db: sqlite3.Connection, task_id: str, marks: TaskMarks) -> None:
+    """How the task is shown from now on."""
+    db.execute(
+        "UPDATE tasks SET visibility = ?, is_featured = ? WHERE id = ?",
+        (marks.visibility, marks.is_featured, task_id),
     )
 
 
