@@ -15,11 +15,11 @@ from aiohttp import web
 from ..domain.problems import EngineStartError, Problem
 from ..presence import TOKEN_FILE, Presence, kept_token
 from . import apps, blobs, files, sessions, tasks
-from .call import Call
 from .cors import allow, preflight
 from .gate import Gate
 from .health import health_routes
 from .openapi import with_document
+from .own_names import call_of
 from .routes import Router
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..engine import Engine
+    from .call import Call
 
 STOP_SECONDS = 1.0
 READ_BUFFER_BYTES = 256 * 1024
@@ -124,7 +125,7 @@ class Server:
             raise EngineStartError(reason) from error
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        call = Call(request, self._engine, self._caller)
+        call = call_of(request, self._engine, self._caller)
         try:
             return await self._handled(call)
         except Problem as problem:
