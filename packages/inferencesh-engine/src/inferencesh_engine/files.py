@@ -176,6 +176,16 @@ class Files:
             replacements[place.pointer] = addresses[path]
         return with_replaced(output, replacements)
 
+    def without_paths(self, output: Any, schema: Schema | None = None) -> Any:
+        """A partial output, to be shown: a file is its address if it has one, else null until the end.
+
+        Apps repeat what they have so far, so storing these would store each file again and again.
+        """
+        if not self._may_hold_files(schema):
+            return output
+        places = _output_files(output, schema)
+        return with_replaced(output, {place.pointer: place.value.get("uri") or None for place in places})
+
     def has_files(self, output: Any, schema: Schema | None = None) -> bool:
         """Whether `store_outputs` would have anything to store."""
         places = _output_files(output, schema) if self._may_hold_files(schema) else ()
