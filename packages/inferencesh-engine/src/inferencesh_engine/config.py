@@ -47,6 +47,10 @@ class EngineConfig:
         idempotency_hours: How long an `Idempotency-Key` is remembered.
         max_finished_tasks: Finished tasks kept; the oldest go first.
         event_retention_seconds: How long a finished task keeps the events that led to its final state.
+        output_file_seconds: How long a file that a task made is kept at least; after that it goes when the
+            task does.
+        max_cache_bytes: Input files that workers downloaded and keep; the longest unused go first.
+        cache_seconds: How long one of them is kept unused.
         webhook_tries: How often a task's end is told at most, until its webhook answers with success.
         webhook_retry_seconds: The pause after the first try; each further one is six times as long.
         executor: The name of the way to place workers.
@@ -87,6 +91,9 @@ class EngineConfig:
     event_retention_seconds: float = 60
     upload_url_seconds: float = 3600
     file_url_seconds: float = 7 * 24 * 3600
+    output_file_seconds: float = 7 * 24 * 3600
+    max_cache_bytes: int = 10 * GIB
+    cache_seconds: float = 7 * 24 * 3600
     webhook_tries: int = 6
     webhook_retry_seconds: float = 5
     webhook_timeout_seconds: float = 15

@@ -12,6 +12,7 @@ from inferencesh_core.refs import Ref
 
 from ..blobs import BLOBS_FOLDER
 from ..domain.problems import EngineStartError, Problem
+from ..download_cache import CACHE_FOLDER
 from .app import DEFAULT_NAMESPACE
 from .entry import Entry
 from .environment import worker_environment
@@ -125,7 +126,7 @@ class Catalog:
             LayerError: They cannot be installed; `log` has heard why.
         """
         layer = await self._layers.prepare(app.folder, log)
-        cache_dir = self._config.state_path / "cache"
+        cache_dir = self._config.state_path / CACHE_FOLDER
         return worker_environment(
             app.manifest,
             secrets=self._config.secrets,
