@@ -66,7 +66,7 @@ class FileTable:
         return [row[0] for row in rows]
 
     async def delete_forgotten(self, made_before: float) -> Sequence[str]:
-        """Forget some files made before this time (Unix seconds) by tasks since forgotten; gives their ids."""
+        """Forget some files made before this time (Unix seconds) by tasks that are gone; gives their ids."""
         rows = self._reads.execute(
             "SELECT id FROM files WHERE task_id <> '' AND created_at < ?"
             " AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = files.task_id) LIMIT ?",
