@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from ..domain.problems import EngineStartError
-from . import keys, sessions, webhooks
+from . import keys, sessions
 from .database import EngineLock, connect, open_for_writing, wal_of
 from .files import FileTable
 from .history import History
+from .webhooks import Due, ended
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -66,9 +67,9 @@ class Store:
         """The records of sessions that had not ended when they were written."""
         return sessions.active(self._reads)
 
-    def webhooks_due(self) -> list[webhooks.Due]:
+    def webhooks_due(self) -> list[Due]:
         """What is to be told of tasks that have ended."""
-        return webhooks.ended(self._reads)
+        return ended(self._reads)
 
     async def scan(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Run a read that may take long, off the event loop."""
