@@ -39,11 +39,11 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(*statuses, **headers):
+async def receiving(*statuses, port=0, **headers):
     receiver = Receiver(*statuses, **headers)
     runner = web.ServerRunner(web.Server(receiver.answer))
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/told?key=s3cret"
     yield receiver
@@ -194,6 +194,22 @@ def test_what_an_engine_did_not_get_told_the_next_one_tells(tmp_path):
                 messages = await receiver.heard(2)
                 assert json.loads(messages[1][1])["id"] == task["id"]
                 await log_with(engine, task["id"], "answered 200")
+
+    asyncio.run(check())
+
+
+def test_an_engine_that_stops_waits_for_no_receiver_and_the_next_one_tells_again(tmp_path):
+    async def check():
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            silent.setblocking(False)
+            port = silent.getsockname()[1]
+            async with running(tmp_path, **QUICK) as engine:
+                task = await run(engine, f"http://127.0.0.1:{port}/")
+                connection, _ = await asyncio.get_running_loop().sock_accept(silent)
+            connection.close()
+        async with receiving(port=port) as receiver, running(tmp_path, **QUICK):
+            ((_, body),) = await receiver.heard(1)
+            assert json.loads(body)["id"] == task["id"]
 
     asyncio.run(check())
 

@@ -113,7 +113,7 @@ class Engine:
         with suppress(asyncio.CancelledError):
             await self._retention
         self.sessions.close()
-        self._webhooks.close()
+        await self._webhooks.close()
         self._ledger.close()
         await self.pool.stop()
         await self._opened.aclose()

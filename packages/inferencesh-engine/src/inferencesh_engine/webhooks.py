@@ -79,10 +79,12 @@ class Webhooks:
         for due in self._store.webhooks_due():
             self._begin(due)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop; the next engine takes it up."""
-        for telling in self._telling:
-            telling.cancel()
+        telling = list(self._telling)
+        for each in telling:
+            each.cancel()
+        await asyncio.gather(*telling, return_exceptions=True)
 
     def _ended(self, due: Due, ended: asyncio.Future[TaskEvent]) -> None:
         if not ended.cancelled():
