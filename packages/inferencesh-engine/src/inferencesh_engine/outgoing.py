@@ -70,7 +70,12 @@ class _Judged(AbstractResolver):
     def __init__(self, found: list[ResolveResult]) -> None:
         self._found = found
 
-    async def resolve(self, *_asked: object) -> list[ResolveResult]:
+    async def resolve(
+        self,
+        host: str,  # noqa: ARG002  # aiohttp's signature, here and below
+        port: int = 0,  # noqa: ARG002
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002
+    ) -> list[ResolveResult]:
         """All of them: nothing else is looked up in this connection."""
         return self._found
 
