@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from inferencesh_core.addresses import AddressPolicy
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -45,9 +47,16 @@ class EngineConfig:
         idempotency_hours: How long an `Idempotency-Key` is remembered.
         max_finished_tasks: Finished tasks kept; the oldest go first.
         event_retention_seconds: How long a finished task keeps the events that led to its final state.
+        output_file_seconds: How long a file that a task made is kept at least; after that it goes when the
+            task does.
+        max_cache_bytes: Input files that workers downloaded and keep; the longest unused go first.
+        cache_seconds: How long one of them is kept unused.
+        webhook_tries: How often a task's end is told at most, until its webhook answers with success.
+        webhook_retry_seconds: The pause after the first try; each further one is six times as long.
         executor: The name of the way to place workers.
         secrets: Where the values of secrets that apps declare come from.
-        allow_private_addresses: Whether URLs in inputs may name private, loopback or link-local addresses.
+        allow_private_addresses: Whether URLs in inputs, and webhooks, may name private, loopback or
+            link-local addresses.
     """
 
     apps_dir: Path
@@ -82,9 +91,20 @@ class EngineConfig:
     event_retention_seconds: float = 60
     upload_url_seconds: float = 3600
     file_url_seconds: float = 7 * 24 * 3600
+    output_file_seconds: float = 7 * 24 * 3600
+    max_cache_bytes: int = 10 * GIB
+    cache_seconds: float = 7 * 24 * 3600
+    webhook_tries: int = 6
+    webhook_retry_seconds: float = 5
+    webhook_timeout_seconds: float = 15
     executor: str = "subprocess"
     secrets: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     allow_private_addresses: bool = False
+
+    def address_policy(self, base_url: str | None) -> AddressPolicy:
+        """Where addresses that callers name may lead; an engine that listens at `base_url` may be reached."""
+        own = frozenset(filter(None, [base_url]))
+        return AddressPolicy(allow_private=self.allow_private_addresses, allowed_origins=own)
 
     @property
     def state_path(self) -> Path:

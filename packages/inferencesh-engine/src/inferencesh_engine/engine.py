@@ -13,6 +13,7 @@ from .domain.problems import EngineStartError
 from .files import Files
 from .fresh_addresses import FreshAddresses
 from .ledger import Ledger
+from .marks import Marks
 from .plugins import Hooks
 from .pool import Pool
 from .reports import Reports
@@ -20,6 +21,7 @@ from .retention import Retention
 from .sessions import Sessions
 from .store import Store
 from .tasks import Tasks
+from .webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -50,6 +52,7 @@ class Engine:
         files: Uploads and outputs.
         pool: The workers.
         sessions: The sessions.
+        marks: How tasks are shown to others.
     """
 
     base_url: str | None = None
@@ -58,6 +61,7 @@ class Engine:
     files: Files
     pool: Pool
     sessions: Sessions
+    marks: Marks
 
     def __init__(self, config: EngineConfig, *, plugins: Sequence[object] = ()) -> None:
         self.config = config
@@ -94,7 +98,14 @@ class Engine:
         self.sessions = reports.sessions = Sessions(config, self.store, self._ledger, dispatch, self.pool)
         acceptance = Acceptance(config, self.catalog, self.pool, self.files, self.sessions)
         shown = FreshAddresses(self.files)
-        self._tasks = Tasks(config, self.store, self._ledger, acceptance, dispatch, self.sessions, shown)
+        self.marks = Marks(self.store, self._ledger, self._task_now)
+        self._webhooks = Webhooks(config, self.store, self._task_now, lambda: self.base_url)
+        self._tasks = Tasks(
+            config, self.store, self._ledger, acceptance, dispatch, self.sessions, shown, self._webhooks
+        )
+
+    def _task_now(self, task_id: str) -> TaskEvent:
+        return self._tasks.now(task_id)
 
     async def stop(self) -> None:
         """Stop the workers and close the store; unfinished tasks are taken up by the next engine."""
@@ -102,6 +113,7 @@ class Engine:
         with suppress(asyncio.CancelledError):
             await self._retention
         self.sessions.close()
+        await self._webhooks.close()
         self._ledger.close()
         await self.pool.stop()
         await self._opened.aclose()

@@ -134,6 +134,13 @@ class Files:
         for file_id in await self._records.delete_pending(before):
             await asyncio.to_thread(self.blobs.delete, file_id)
 
+    async def forget_outputs(self) -> None:
+        """Forget files of tasks that are forgotten, once they are old enough."""
+        before = time.time() - self._config.output_file_seconds
+        while gone := await self._records.delete_forgotten(before):
+            for file_id in gone:
+                await asyncio.to_thread(self.blobs.delete, file_id)
+
     def check_input(self, value: Any, schema: Schema | None, name: str) -> None:
         """Refuse, by a 422 problem that says where, input that names a file of the engine's own machine.
 
@@ -175,6 +182,16 @@ class Files:
                 addresses[path] = await self._output_address(task_id, place)
             replacements[place.pointer] = addresses[path]
         return with_replaced(output, replacements)
+
+    def without_paths(self, output: Any, schema: Schema | None = None) -> Any:
+        """A partial output, to be shown: a file is its address if it has one, else null until the end.
+
+        Apps repeat what they have so far, so storing these would store each file again and again.
+        """
+        if not self.has_files(output, schema):
+            return output
+        places = _output_files(output, schema)
+        return with_replaced(output, {place.pointer: place.value.get("uri") or None for place in places})
 
     def has_files(self, output: Any, schema: Schema | None = None) -> bool:
         """Whether `store_outputs` would have anything to store."""
@@ -252,7 +269,7 @@ class Files:
         if not file.get("path") or self.signer.readable_file(uri):
             return str(uri)
         source = _existing(task_id, place)
-        record = announced({"filename": source.name, **_given(file)}, "")
+        record = replace(announced({"filename": source.name, **_given(file)}, ""), task_id=task_id)
         try:
             with _full_disk_is_a_problem():
                 stored = await asyncio.to_thread(self.blobs.put_file, record.id, source)

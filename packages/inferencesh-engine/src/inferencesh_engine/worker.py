@@ -172,11 +172,14 @@ class Worker:
 
     async def _start(self, catalog: Catalog, executor: Executor) -> None:
         self._status(TaskStatus.PREPARING)
-        environment = await catalog.environment(self.app, lambda text: self._log(_LOG_BUILD, text))
+        prepared = await catalog.prepare(self.app, lambda text: self._log(_LOG_BUILD, text))
         self._status(TaskStatus.SERVING)
         self._phase = _Phase.LOADING
         spec = WorkerSpec(
-            folder=self.app.folder, environment=environment, max_message_bytes=self._config.max_event_bytes
+            folder=self.app.folder,
+            environment=prepared.environment,
+            max_message_bytes=self._config.max_event_bytes,
+            interpreter=prepared.interpreter,
         )
         self._handle = await executor.start(spec, self)
 

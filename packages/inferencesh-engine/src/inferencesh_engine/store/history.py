@@ -8,7 +8,18 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..domain.encoded import Encoded
-from ..domain.task import Change, LogText, Step, TaskSpec, TaskState, TaskStatus, appended, apply, received
+from ..domain.task import (
+    Change,
+    LogText,
+    Step,
+    TaskMarks,
+    TaskSpec,
+    TaskState,
+    TaskStatus,
+    appended,
+    apply,
+    received,
+)
 from .tasks import ENDED
 
 if TYPE_CHECKING:
@@ -17,7 +28,7 @@ if TYPE_CHECKING:
 
 _SPEC = (
     "id, created_at, app, app_id, app_version_id, app_variant, function, infra, workers, webhook, run_at,"
-    " session_id, session_timeout, setup, input, metadata"
+    " session_id, session_timeout, visibility, is_featured, setup, input, metadata"
 )
 _STATE = "seq, attempt, updated_at, status, worker_id, error, output, steps"
 _Row = tuple[Any, ...]
@@ -156,6 +167,8 @@ def _spec(row: _Row) -> TaskSpec:
         run_at,
         session_id,
         session_timeout,
+        visibility,
+        is_featured,
         *json_,
     ) = row
     known_workers = json.loads(workers)
@@ -177,4 +190,5 @@ def _spec(row: _Row) -> TaskSpec:
         metadata=metadata,
         session_id=session_id,
         session_timeout=session_timeout,
+        marks=TaskMarks(visibility, bool(is_featured)),
     )

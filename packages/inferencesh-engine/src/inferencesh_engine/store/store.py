@@ -12,6 +12,7 @@ from . import keys, sessions
 from .database import EngineLock, open_for_reading, open_for_writing, wal_of
 from .files import FileTable
 from .history import History
+from .webhooks import Due, ended
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ class Store:
     def active_sessions(self) -> list[Session]:
         """The records of sessions that had not ended when they were written."""
         return sessions.active(self._reads)
+
+    def webhooks_due(self) -> list[Due]:
+        """What is to be told of tasks that have ended."""
+        return ended(self._reads)
 
     async def scan(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Run a read that may take long, off the event loop."""
