@@ -3,8 +3,8 @@
 What an app does is in its task's input:
 `{"do": "echo", ...}` gives the input back, `fail` fails, `hang` stays until cancelled or told to `release`,
 `stream` gives `steps` partial outputs of `size` characters, `log` writes `text` `times` times, `die` ends the
-worker, `file` gives the file at `path`, `remember` adds `word` to what the worker knows and gives all that.
-The default is echo.
+worker, `file` gives the file at `path`, `draft` shows it in a partial output first and hangs, `remember`
+adds `word` to what the worker knows and gives all that. The default is echo.
 """
 
 from __future__ import annotations
@@ -140,6 +140,11 @@ class InlineWorker:
         await self._do_hang(call, {"step": "last"}) if given.get("hang") else self._result(
             call, {"step": "last"}
         )
+
+    async def _do_draft(self, call, given):
+        file = {"path": given["path"], "filename": given["path"].rpartition("/")[2], "uri": given.get("uri")}
+        self.say({"type": "output", "call": call, "output": {"pages": [file], "path": "as it is"}})
+        await self._do_hang(call, {"pages": [file]})
 
     async def _do_log(self, call, given):
         for _ in range(given["times"]):

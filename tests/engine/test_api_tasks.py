@@ -28,6 +28,11 @@ def lines(response):
     return [json.loads(line) for line in response.read().splitlines()]
 
 
+def numbered(answer):
+    """The events of a stream, without its heartbeats."""
+    return [line for line in lines(_Content(answer.content)) if "seq" in line]
+
+
 def start_gated(api, gate):
     return api.run("gated", {"gate": str(gate)}).json["id"]
 
@@ -142,11 +147,20 @@ def test_a_stream_of_a_finished_task_is_its_terminal_line(api):
 def test_a_stream_resumes_after_an_event_without_loss_or_repetition(api, resume):
     task_id = api.run("echo", {"text": "x"}, wait=True).json["id"]
     path = f"/tasks/{task_id}/stream"
-    everything = lines(_Content(api.call("GET", f"{path}?after=0", headers=LINES).content))
+    everything = numbered(api.call("GET", f"{path}?after=0", headers=LINES))
     assert [line["seq"] for line in everything] == list(range(1, len(everything) + 1))
     headers = {**LINES, **({"Last-Event-ID": "1"} if resume == "header" else {})}
     rest = api.call("GET", path if resume == "header" else f"{path}?after=1", headers=headers)
-    assert lines(_Content(rest.content)) == everything[1:]
+    assert numbered(rest) == everything[1:]
+
+
+def test_a_step_that_was_over_before_it_could_be_stored_is_told_all_the_same(api):
+    for _ in range(2):  # the second is served by a warm worker
+        task_id = api.run("echo", {"text": "x"}, wait=True).json["id"]
+    told = numbered(api.call("GET", f"/tasks/{task_id}/stream?after=0", headers=LINES))
+    assert [(line["seq"], line["status"]) for line in told] == [(1, 1), (2, 7), (3, 10)]
+    assert told[1]["worker_id"] == told[2]["worker_id"]
+    assert told[1]["updated_at"] == told[2]["events"][1]["event_time"]
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "1.5", "9" * 30])

@@ -18,7 +18,7 @@ SECRET = "what only the engine's user may read"
 READER = """
 from dataclasses import dataclass
 from typing import Annotated, Any, Optional, Union
-from pydantic import ConfigDict, Field, Json, StringConstraints
+from pydantic import ConfigDict, Field, Json, StringConstraints, field_validator
 from inferencesh_app import BaseApp, BaseAppInput, BaseAppOutput, BaseAppSetup, File
 from pathlib import Path
 
@@ -31,7 +31,15 @@ class Node(BaseAppInput):
     file: Optional[File] = None
     files: list[File] = []
 
+class Peeked(BaseAppInput):
+    file: File
+    @field_validator("file")
+    @classmethod
+    def peek(cls, file):
+        raise ValueError(Path(file.path).read_text())
+
 class AppInput(Node):
+    peeked: Optional[Json[Peeked]] = None
     model_config = ConfigDict(populate_by_name=True)
     named: dict[Annotated[str, StringConstraints(pattern="^a")], File] = {}
     text_too: Union[File, str, None] = None
@@ -94,6 +102,7 @@ WAYS = {
     "where text is right too": lambda path: {"text_too": path},
     "by the field's other name": lambda path: {"renamed": path},
     "as json in a text": lambda path: {"in_text": json.dumps({"file": path})},
+    "to the app's own validator": lambda path: {"peeked": json.dumps({"file": path})},
     "in a dataclass": lambda path: {"pair": {"file": path}},
 }
 

@@ -338,3 +338,27 @@ def test_a_file_that_was_announced_and_never_uploaded_is_forgotten_when_it_canno
 
     ids, sent, content, status = asyncio.run(asyncio.wait_for(inside(), 20))
     assert (ids, content, status) == ([sent], b"content", 404)
+
+
+@pytest.mark.parametrize(("crowd", "transactions"), [(1, 20), (100, 1)])
+def test_with_many_tasks_at_once_writes_wait_for_company(tmp_path, crowd, transactions):
+    async def inside():
+        store = Store(tmp_path, max_log_chars=100)
+        store.writer.crowd = lambda: crowd
+        begun = []
+        store.writer._connection.set_trace_callback(lambda sql: begun.append(sql) if "BEGIN" in sql else None)
+        try:
+            writing = []
+            for _ in range(20):
+                writing.append(
+                    asyncio.create_task(store.writer.write(sqlite3.Connection.total_changes.__get__))
+                )
+                await asyncio.sleep(0)  # each in a turn of the loop of its own
+                if crowd == 1:
+                    await writing[-1]
+            await asyncio.gather(*writing)
+        finally:
+            await store.close()
+        return len(begun)
+
+    assert asyncio.run(inside()) == transactions

@@ -228,7 +228,7 @@ def test_a_worker_is_given_what_its_app_declares_and_no_other_secret(tmp_path, m
     catalog = catalog_of(tmp_path, secrets=secrets)
     app = catalog.apps()[0]
     assert catalog.requirements(app) is None
-    environment = asyncio.run(catalog.environment(app, print))
+    environment = asyncio.run(catalog.prepare(app, print)).environment
     assert "UNDECLARED" not in environment
     assert {name: environment[name] for name in ("OPENAI_API_KEY", "GCP_ACCESS_TOKEN", "MODE")} == {
         "OPENAI_API_KEY": "k",
@@ -244,7 +244,7 @@ def test_requirements_that_are_there_already_and_inferencesh_itself_need_no_laye
     lines = ["# a comment", "pydantic>=2  # why", "inferencesh==0.7.8", "no-such; python_version < '3'"]
     (folder / "requirements.txt").write_text("\n".join(lines))
     catalog = catalog_of(tmp_path)
-    environment = asyncio.run(catalog.environment(catalog.apps()[0], print))
+    environment = asyncio.run(catalog.prepare(catalog.apps()[0], print)).environment
     assert ".inferencesh" not in environment.get("PYTHONPATH", "")
 
 
@@ -256,13 +256,13 @@ def test_requirements_are_installed_once_into_a_layer_first_on_the_path(tmp_path
     (folder / "more.txt").write_text(f"{wheel}\n")
     catalog, logs = catalog_of(tmp_path / "apps"), []
     app = catalog.apps()[0]
-    environment = asyncio.run(catalog.environment(app, logs.append))
+    environment = asyncio.run(catalog.prepare(app, logs.append)).environment
     layer = environment["PYTHONPATH"].split(os.pathsep)[0]
     with open(os.path.join(layer, "greeting.py")) as module:
         assert module.read() == "HELLO = 1\n"
     assert logs
     logs.clear()
-    assert asyncio.run(catalog.environment(app, logs.append)) == environment
+    assert asyncio.run(catalog.prepare(app, logs.append)).environment == environment
     assert logs == []
 
 
@@ -272,7 +272,7 @@ def test_requirements_that_cannot_be_installed_say_why_and_leave_no_half_layer(t
     (folder / "requirements.txt").write_text("./no-such-wheel-1.0-py3-none-any.whl\n")
     catalog, logs = catalog_of(tmp_path), []
     with pytest.raises(LayerError, match=str(folder)):
-        asyncio.run(catalog.environment(catalog.apps()[0], logs.append))
+        asyncio.run(catalog.prepare(catalog.apps()[0], logs.append))
     assert "no-such-wheel" in "".join(logs)
     assert list((tmp_path / ".inferencesh" / "layers").iterdir()) == []
 

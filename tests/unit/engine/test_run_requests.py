@@ -49,6 +49,12 @@ def test_times_are_read_with_any_offset():
         ({"app": "a", "workers": [1]}, "workers"),
         ({"app": "a", "run_at": "tomorrow"}, "run_at"),
         ({"app": "a", "webhook": 1}, "webhook"),
+        ({"app": "a", "webhook": "example.com/told"}, "webhook"),
+        ({"app": "a", "webhook": "file:///etc/passwd"}, "webhook"),
+        ({"app": "a", "webhook": "http://[half"}, "webhook"),
+        ({"app": "a", "webhook": "http://host:99999/"}, "webhook"),
+        ({"app": "a", "webhook": "http://host/with a space"}, "webhook"),
+        ({"app": "a", "webhook": f"http://{'h' * 2042}"}, "webhook"),
         ({"app": "a", "input": {"x": float("inf")}}, "input"),
     ],
 )
@@ -81,3 +87,11 @@ def test_only_a_new_session_takes_a_timeout(session):
 def test_a_call_of_a_session_cannot_be_put_off():
     with pytest.raises(Problem, match="run_at"):
         parse_run({"app": "a", "session": "new", "run_at": "2999-01-01T00:00:00Z"})
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("", None), (f"http://{'h' * 2041}", f"http://{'h' * 2041}"), ("HTTPS://h", "HTTPS://h")],
+)
+def test_a_webhook_is_a_web_address_or_nothing(given, kept):
+    assert parse_run({"app": "a", "webhook": given}).webhook == kept

@@ -9,7 +9,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
 FOLDER_MODE = 0o700
 MAX_NAME_BYTES = 120
+
+_BESIDE = (".lock", ".part.json", ".part", ".json")
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,12}", re.IGNORECASE | re.ASCII)
@@ -111,22 +112,55 @@ class CacheEntry:
     def _beside(self, suffix: str) -> Path:
         return self.body.with_name(f".{self.body.name}{suffix}")
 
+    @property
+    def lock(self) -> Path:
+        """What is locked; empty."""
+        return self._beside(".lock")
+
+    @classmethod
+    def owner_of(cls, file: Path) -> CacheEntry:
+        """Give the entry that a file of a cache belongs to."""
+        name = file.name
+        if name.startswith("."):
+            name = next((name[1 : -len(end)] for end in _BESIDE if name.endswith(end)), name)
+        return cls(file.with_name(name))
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the entry against every other thread and process; a holder that dies lets go."""
         self.body.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        # The lock file stays: removing it would let two holders lock two files of one name.
-        with open(self._beside(".lock"), "ab") as file:
-            _lock(file.fileno())
-            yield
+        while True:
+            with open(self.lock, "ab") as file:
+                _lock(file.fileno())
+                # Whoever removed the entry removed this file as well: the next holder has locked another one.
+                if _is_still(self.lock, file.fileno()):
+                    yield
+                    return
+
+    def touch(self) -> None:
+        """Note that the body is used now; what was not used for long is removed first."""
+        with contextlib.suppress(OSError):  # the time is all that is lost
+            os.utime(self.body)
+
+    def remove(self) -> bool:
+        """Remove all there is of the entry; gives False, and does nothing, while somebody holds it."""
+        with contextlib.suppress(FileNotFoundError), open(self.lock, "ab") as file:
+            if not _try_lock(file.fileno()):
+                return False
+            for each in (self.body, self.part, self.record, self.part_record):
+                each.unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):  # Windows removes no file that is open
+                self.lock.unlink(missing_ok=True)
+        return True
 
     def store(self, data: bytes) -> None:
         """Put `data` in place as a whole, unless a body of this size is there."""
         with contextlib.suppress(FileNotFoundError):
             if self.body.stat().st_size == len(data):
+                self.touch()
                 return
         self.body.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self.body.parent)
+        handle, temporary = _temporary_in(self.body.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         os.replace(temporary, self.body)
@@ -147,10 +181,18 @@ def load_record(path: Path) -> Record | None:
 
 def save_record(path: Path, record: Record) -> None:
     """Put `record` at `path`, whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    handle, temporary = _temporary_in(path.parent)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(asdict(record), file)
     os.replace(temporary, path)
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Whether the path still leads to the file that is open."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 if sys.platform == "win32":
@@ -163,8 +205,28 @@ if sys.platform == "win32":
                 msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
                 return
 
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
 else:
     import fcntl
 
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _temporary_in(folder: Path) -> tuple[int, str]:
+    import tempfile  # noqa: PLC0415 - most workers never download
+
+    return tempfile.mkstemp(dir=folder)

@@ -275,6 +275,7 @@ class _Download:
                 raise _CutError(f"its {algorithm} is not the one the server announced")
 
     def _present(self, record: Record) -> Fetched:
+        self._entry.touch()
         size = _size_of(self._entry.body)
         if size is None:
             raise _CutError("the copy on disk disappeared")

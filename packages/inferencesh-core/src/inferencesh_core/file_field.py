@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args, get_origin
 
 from pydantic_core import core_schema
 
 from .file import KEEP_FILES, File
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Check: TypeAlias = Callable[[File], File]
+
+_check: ContextVar[Check | None] = ContextVar("inferencesh_file_check", default=None)
 _EMPTY: tuple[object, ...] = (None, "", {})
+
+
+@contextmanager
+def checking_files(check: Check) -> Iterator[None]:
+    """Let `check` see each file that is validated in the `with` block, before any code of its model does.
+
+    It gives the file the model gets. Defaults of fields it does not see.
+    """
+    token = _check.set(check)
+    try:
+        yield
+    finally:
+        _check.reset(token)
 
 
 def field_schema(handler: Any) -> core_schema.CoreSchema:
@@ -51,10 +72,12 @@ def _validated(value: Any) -> File:
     if isinstance(value, File):
         return value
     try:
-        return File(value)
+        file = File(value)
     except TypeError as error:
         # Pydantic turns only ValueError into a validation error.
         raise ValueError(str(error)) from error
+    check = _check.get()
+    return file if check is None else check(file)
 
 
 def _serialised(value: Any, info: core_schema.SerializationInfo) -> Any:

@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .config import EngineConfig
 from .domain.problems import EngineStartError
@@ -16,7 +16,7 @@ from .presence import TOKEN_FILE
 from .serving import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from .engine import Engine
 
@@ -34,11 +34,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit status: 0 after a stop, 2 when the engine cannot start."""
     options = _parser().parse_args(arguments)
     try:
-        asyncio.run(_serve(_config(options), options.allow_origin))
+        _run(_serve(_config(options), options.allow_origin))
     except EngineStartError as error:
         print(f"inferencesh engine: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its terminal
         return 2
     return 0
+
+
+def _run(program: Coroutine[Any, Any, None]) -> None:
+    """Run on the quicker event loop, where there is one for this system: a fifth more tasks a second."""
+    try:
+        import uvloop  # noqa: PLC0415 - not to be had everywhere
+    except ImportError:
+        asyncio.run(program)
+    else:
+        uvloop.run(program)
 
 
 def _parser() -> argparse.ArgumentParser:

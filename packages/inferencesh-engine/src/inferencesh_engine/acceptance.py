@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import secrets
 from dataclasses import dataclass, replace
 from types import NoneType
@@ -219,4 +218,4 @@ def _spec(request: RunRequest, app: App, function: str | None, session: LiveSess
 
 def new_id() -> str:
     """26 random characters, lower-case letters and digits, like the service's own."""
-    return base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
+    return secrets.token_hex(13)

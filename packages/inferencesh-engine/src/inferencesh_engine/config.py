@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from inferencesh_core.addresses import AddressPolicy
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -56,9 +58,16 @@ class EngineConfig:
         tool_timeout_seconds: How long an HTTP, webhook or MCP tool may take to answer.
         max_tool_result_bytes: The largest result a tool may give a model; of a larger one it is told.
         max_agent_depth: How many chats deep agents may call agents; 0 forbids it.
+        output_file_seconds: How long a file that a task made is kept at least; after that it goes when the
+            task does.
+        max_cache_bytes: Input files that workers downloaded and keep; the longest unused go first.
+        cache_seconds: How long one of them is kept unused.
+        webhook_tries: How often a task's end is told at most, until its webhook answers with success.
+        webhook_retry_seconds: The pause after the first try; each further one is six times as long.
         executor: The name of the way to place workers.
         secrets: Where the values of secrets that apps declare come from.
-        allow_private_addresses: Whether URLs in inputs may name private, loopback or link-local addresses.
+        allow_private_addresses: Whether URLs in inputs, and webhooks, may name private, loopback or
+            link-local addresses.
     """
 
     apps_dir: Path
@@ -103,9 +112,20 @@ class EngineConfig:
     tool_timeout_seconds: float = 60
     max_tool_result_bytes: int = 1 * MIB
     max_agent_depth: int = 5
+    output_file_seconds: float = 7 * 24 * 3600
+    max_cache_bytes: int = 10 * GIB
+    cache_seconds: float = 7 * 24 * 3600
+    webhook_tries: int = 6
+    webhook_retry_seconds: float = 5
+    webhook_timeout_seconds: float = 15
     executor: str = "subprocess"
     secrets: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     allow_private_addresses: bool = False
+
+    def address_policy(self, base_url: str | None) -> AddressPolicy:
+        """Where addresses that callers name may lead; an engine that listens at `base_url` may be reached."""
+        own = frozenset(filter(None, [base_url]))
+        return AddressPolicy(allow_private=self.allow_private_addresses, allowed_origins=own)
 
     @property
     def state_path(self) -> Path:

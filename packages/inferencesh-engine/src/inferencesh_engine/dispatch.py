@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from . import crash_points
 from .domain.jobs import Job
 from .domain.problems import Problem
+from .domain.recovery import runs_once
 from .domain.task import TaskStatus
 
 if TYPE_CHECKING:
@@ -90,14 +91,17 @@ class Dispatch:
         spec, app = live.spec, live.app
         if app is None:
             raise Problem(404, "app_not_found", f"app {spec.app} is gone since the task was accepted")
+        schema = input_schema(live)
         return Job(
             task_id=spec.id,
             attempt=live.state.attempt,
             app=app,
             function=spec.function,
             setup=spec.setup.value,
-            input=await self._files.for_worker(_given(spec.input.value), input_schema(live)),
+            input=await self._files.for_worker(_given(spec.input.value), schema),
             session=spec.session_id,
+            # What may run only once is first known to have been handed out.
+            at_once=not (self._files.may_hold_files(schema) or runs_once(app)),
             metadata={
                 "task_id": spec.id,
                 "attempt": live.state.attempt,

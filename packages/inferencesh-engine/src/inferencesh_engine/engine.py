@@ -14,6 +14,7 @@ from .domain.problems import EngineStartError
 from .files import Files
 from .fresh_addresses import FreshAddresses
 from .ledger import Ledger
+from .marks import Marks
 from .plugins import Hooks
 from .pool import Pool
 from .reports import Reports
@@ -22,6 +23,7 @@ from .sessions import Sessions
 from .settings import load_settings
 from .store import Store
 from .tasks import Tasks
+from .webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -55,6 +57,7 @@ class Engine:
         pool: The workers.
         sessions: The sessions.
         agents: Chats with agents.
+        marks: How tasks are shown to others.
     """
 
     base_url: str | None = None
@@ -65,6 +68,7 @@ class Engine:
     pool: Pool
     sessions: Sessions
     agents: AgentRuntime
+    marks: Marks
 
     def __init__(self, config: EngineConfig, *, plugins: Sequence[object] = ()) -> None:
         self.config = config
@@ -104,7 +108,11 @@ class Engine:
         self.sessions = reports.sessions = Sessions(config, self.store, self._ledger, dispatch, self.pool)
         acceptance = Acceptance(config, self.catalog, self.pool, self.files, self.sessions)
         shown = FreshAddresses(self.files)
-        self._tasks = Tasks(config, self.store, self._ledger, acceptance, dispatch, self.sessions, shown)
+        self.marks = Marks(self.store, self._ledger, self._task_now)
+        self._webhooks = Webhooks(config, self.store, self._task_now, lambda: self.base_url)
+        self._tasks = Tasks(
+            config, self.store, self._ledger, acceptance, dispatch, self.sessions, shown, self._webhooks
+        )
         self.agents = AgentRuntime(
             config,
             self.settings,
@@ -117,6 +125,9 @@ class Engine:
             shown,
         )
 
+    def _task_now(self, task_id: str) -> TaskEvent:
+        return self._tasks.now(task_id)
+
     async def stop(self) -> None:
         """Stop the workers and close the store; unfinished tasks are taken up by the next engine."""
         self._retention.cancel()
@@ -124,6 +135,7 @@ class Engine:
             await self._retention
         await self.agents.close()
         self.sessions.close()
+        await self._webhooks.close()
         self._ledger.close()
         await self.pool.stop()
         await self._opened.aclose()
@@ -144,6 +156,10 @@ class Engine:
     async def wait(self, task_id: str) -> dict[str, Any]:
         """The task once it has ended."""
         return (await self._tasks.ended(task_id)).task
+
+    async def ended(self, task_id: str) -> TaskEvent:
+        """The task's last event, once there is one."""
+        return await self._tasks.ended(task_id)
 
     async def task(self, task_id: str) -> dict[str, Any]:
         """The task as it is now."""

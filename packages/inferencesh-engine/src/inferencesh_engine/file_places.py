@@ -57,6 +57,13 @@ def with_replaced(value: Any, replacements: Mapping[Pointer, Any]) -> Any:
     return value
 
 
+def names_paths(value: Any) -> bool:
+    """Whether any object in the value has a `path`: without one there is no file of this machine."""
+    if isinstance(value, dict):
+        return "path" in value or any(map(names_paths, value.values()))
+    return isinstance(value, list) and any(map(names_paths, value))
+
+
 def is_file_shaped(value: Any) -> bool:
     """Whether an object has the members of a file and no others."""
     return isinstance(value, dict) and value.keys() <= FILE_KEYS and ("path" in value or "uri" in value)

@@ -17,7 +17,7 @@ from .domain.idempotency import mismatch
 from .domain.ownership import owned
 from .domain.problems import Problem, not_found
 from .domain.views import rfc3339, short_id
-from .file_places import Place, file_places, may_hold_files, with_replaced
+from .file_places import Place, file_places, may_hold_files, names_paths, with_replaced
 from .input_files import check_input
 from .signing import NEVER, Purpose, UrlSigner, kept_key
 
@@ -134,12 +134,19 @@ class Files:
         for file_id in await self._records.delete_pending(before):
             await asyncio.to_thread(self.blobs.delete, file_id)
 
+    async def forget_outputs(self) -> None:
+        """Forget files of tasks that are forgotten, once they are old enough."""
+        before = time.time() - self._config.output_file_seconds
+        while gone := await self._records.delete_forgotten(before):
+            for file_id in gone:
+                await asyncio.to_thread(self.blobs.delete, file_id)
+
     def check_input(self, value: Any, schema: Schema | None, name: str) -> None:
         """Refuse, by a 422 problem that says where, input that names a file of the engine's own machine.
 
         The value is called `name` there.
         """
-        if self._may_hold_files(schema):
+        if value is not None and self.may_hold_files(schema):
             check_input(value, schema, name)
 
     def current_address(self, address: str) -> str:
@@ -155,7 +162,7 @@ class Files:
 
     async def for_worker(self, value: Any, schema: Schema | None) -> Any:
         """The input with each file of this engine as an object with its local `path`."""
-        if not self._may_hold_files(schema):
+        if not self.may_hold_files(schema):
             return value
         replacements = {}
         for place in file_places(value, schema):
@@ -176,9 +183,21 @@ class Files:
             replacements[place.pointer] = addresses[path]
         return with_replaced(output, replacements)
 
+    def without_paths(self, output: Any, schema: Schema | None = None) -> Any:
+        """A partial output, to be shown: a file is its address if it has one, else null until the end.
+
+        Apps repeat what they have so far, so storing these would store each file again and again.
+        """
+        if not self.has_files(output, schema):
+            return output
+        places = _output_files(output, schema)
+        return with_replaced(output, {place.pointer: place.value.get("uri") or None for place in places})
+
     def has_files(self, output: Any, schema: Schema | None = None) -> bool:
         """Whether `store_outputs` would have anything to store."""
-        places = _output_files(output, schema) if self._may_hold_files(schema) else ()
+        if not names_paths(output):
+            return False
+        places = _output_files(output, schema) if self.may_hold_files(schema) else ()
         return any(place.value.get("path") for place in places)
 
     def dto(self, record: FileRecord) -> dict[str, Any]:
@@ -203,7 +222,7 @@ class Files:
             "metadata": None,
         }
 
-    def _may_hold_files(self, schema: Schema | None) -> bool:
+    def may_hold_files(self, schema: Schema | None) -> bool:
         """Most apps take and give no files; their values need not be searched, task after task."""
         if schema is None:
             return True
@@ -250,7 +269,7 @@ class Files:
         if not file.get("path") or self.signer.readable_file(uri):
             return str(uri)
         source = _existing(task_id, place)
-        record = announced({"filename": source.name, **_given(file)}, "")
+        record = replace(announced({"filename": source.name, **_given(file)}, ""), task_id=task_id)
         try:
             with _full_disk_is_a_problem():
                 stored = await asyncio.to_thread(self.blobs.put_file, record.id, source)

@@ -79,6 +79,7 @@ class Ledger:
         self._config = config
         self._store = store
         self._loop = asyncio.get_running_loop()
+        store.writer.crowd = self.live.__len__
 
     def open(self, spec: TaskSpec, state: TaskState, app: App | None) -> LiveTask:
         """Take up a task whose state is on disk."""
@@ -140,6 +141,8 @@ class Ledger:
         if live.history_bytes > self._config.max_history_bytes:
             live.history_bytes = 0
             return partial(rows.insert_snapshot, task_id=live.id, change=change, state=state)
+        if change.status is not None and change.output is None and not change.logs:
+            return partial(_insert_step, live=live, change=change)
         return partial(rows.insert_change, task_id=live.id, change=change)
 
     def _settle(
@@ -208,6 +211,12 @@ class Ledger:
 
 def _nothing(_db: sqlite3.Connection) -> None:
     """Write nothing: what came before is committed with it."""
+
+
+def _insert_step(db: sqlite3.Connection, *, live: LiveTask, change: Change) -> None:
+    # When the end comes next it stands in this very transaction, and says when each step was.
+    if not (live.state.terminal and live.state.seq == change.seq + 1):
+        rows.insert_change(db, live.id, change)
 
 
 def _finish(db: sqlite3.Connection, *, task_id: str, change: Change, state: TaskState) -> None:

@@ -60,7 +60,8 @@ class Reports:
         if (live := self._attempt(task_id, attempt)) is None:
             return
         try:
-            self._ledger.change(live, output=self._encoded(output))
+            shown = self._files.without_paths(output, output_schema(live))
+            self._ledger.change(live, output=self._encoded(shown))
         except ValueError as error:
             self._ledger.log(live, TASK_LOG, f"a partial output was skipped: {error}\n")
 

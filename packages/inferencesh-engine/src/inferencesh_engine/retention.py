@@ -8,6 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .download_cache import CACHE_FOLDER, prune
 from .store import chats, keys, retention, sessions
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _log = logging.getLogger("inferencesh.engine")
 
 
 class Retention:
-    """Drops events of ended tasks, the oldest tasks, sessions and chats, old keys and unsent files."""
+    """Drops events of ended tasks, the oldest tasks, sessions and chats, old keys, files nobody needs."""
 
     def __init__(self, config: EngineConfig, store: Store, ledger: Ledger, files: Files) -> None:
         self._config = config
@@ -72,6 +73,21 @@ class Retention:
         await self._until_none(partial(sessions.drop_old, keep=self._config.max_ended_sessions))
         await self._until_none(partial(chats.drop_old, keep=self._config.max_chats))
         await self._files.forget_unsent()
+        await self._files.forget_outputs()
+        await self._prune_cache()
+
+    async def _prune_cache(self) -> None:
+        now = time.time()
+        # Whoever began to work with a file since then may have its path still.
+        begun = [live.spec.created_at for live in self._ledger.live.values()]
+        begun += [session.created_at for session in self._store.active_sessions()]
+        await asyncio.to_thread(
+            prune,
+            self._config.state_path / CACHE_FOLDER,
+            max_bytes=self._config.max_cache_bytes,
+            expired_before=now - self._config.cache_seconds,
+            in_use_since=min(begun, default=now),
+        )
 
     async def _until_none(self, drop: Callable[[sqlite3.Connection], int]) -> None:
         while await self._store.writer.write(drop, durable=False):

@@ -263,6 +263,8 @@ class Scheduler:
 
     def _surplus(self) -> list[Command]:
         """Stop idle workers where a probe went over a limit."""
+        if len(self._workers) <= min(self._limits.workers, self._limits.workers_per_app):
+            return []
         staying = [worker for worker in self._workers.values() if worker.state is not _State.STOPPING]
         stops: list[Command] = []
         for worker in sorted(self._idle(), key=lambda worker: worker.since):

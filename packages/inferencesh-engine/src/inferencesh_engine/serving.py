@@ -22,9 +22,13 @@ async def serving(
     Raises EngineStartError as these two do.
     """
     from .engine import Engine  # noqa: PLC0415 - heavy, and not every process that names it starts one
+    from .listening import Listening  # noqa: PLC0415 - the same
 
-    async with Engine(config) as engine:
-        from .api import Server  # noqa: PLC0415 - aiohttp is half of a start: a spare worker gets ready meanwhile
+    with Listening(config.host, config.port) as listening:
+        engine = Engine(config)
+        engine.base_url = listening.base_url
+        async with engine:
+            from .api import Server  # noqa: PLC0415 - half of a start: a spare worker gets ready meanwhile
 
-        async with Server(engine, allow_origins=allow_origins) as server:
-            yield engine, server
+            async with Server(engine, allow_origins=allow_origins, listening=listening) as server:
+                yield engine, server

@@ -77,7 +77,7 @@ class UrlSigner:
         return signed.file_id if signed is not None else None
 
     def read_address(self, address: str) -> ReadAddress | None:
-        """The same, with the other parts of the address; None, too, for text that only contains an address."""
+        """The same, with the other parts of the address; None also for text that only contains one."""
         if not _ADDRESS.fullmatch(address):
             return None
         try:

@@ -40,6 +40,8 @@ _COLUMNS = (
     "webhook",
     "run_at",
     "session_id",
+    "visibility",
+    "is_featured",
     "error",
     "input",
     "output",

@@ -14,6 +14,7 @@ from .domain.views import RunOutcome, SpecView, TaskEvent, logs_dto, rfc3339, ti
 from .once import Once
 from .store import keys, sessions
 from .store import tasks as rows
+from .store import webhooks as due
 from .task_list import TaskList
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .sessions import Sessions
     from .store import Store
     from .store.history import History
+    from .webhooks import Webhooks
 
 _STATES_AT_ONCE = 64
 
@@ -48,6 +50,7 @@ class Tasks:
         dispatch: Dispatch,
         sessions: Sessions,
         shown: FreshAddresses,
+        webhooks: Webhooks,
     ) -> None:
         self._config = config
         self._store = store
@@ -57,6 +60,7 @@ class Tasks:
         self._sessions = sessions
         self._once = Once(config, store)
         self._shown = shown
+        self._webhooks = webhooks
         self._list = TaskList(store, ledger, shown)
 
     async def run(self, body: Mapping[str, Any], idempotency: Idempotency | None) -> RunOutcome:
@@ -101,13 +105,16 @@ class Tasks:
         live = self._ledger.open(new.spec, received(new.spec), new.app)
         live.description = new.description
         self._sessions.follow(live)
+        self._webhooks.follow(live)
         return live
 
     async def recover(self) -> None:
         """Take up the tasks an earlier engine left unfinished."""
+        self._webhooks.resume()
         for spec, state in self._store.history.unfinished():
             app = self._acceptance.find_again(spec)
             live = self._ledger.open(spec, state, app)
+            self._webhooks.follow(live)
             change = after_restart(state, app, self._config.max_attempts)
             if spec.session_id is not None:
                 change = self._sessions.after_restart(live, change)
@@ -227,4 +234,6 @@ def _insert(
         sessions.save(db, session)
     if idempotency is not None:
         keys.insert(db, idempotency, spec.id, spec.created_at)
+    if spec.webhook is not None:
+        due.insert(db, spec.id)
     crash_points.reached("task.committing")

@@ -172,11 +172,14 @@ class Worker:
 
     async def _start(self, catalog: Catalog, executor: Executor) -> None:
         self._status(TaskStatus.PREPARING)
-        environment = await catalog.environment(self.app, lambda text: self._log(_LOG_BUILD, text))
+        prepared = await catalog.prepare(self.app, lambda text: self._log(_LOG_BUILD, text))
         self._status(TaskStatus.SERVING)
         self._phase = _Phase.LOADING
         spec = WorkerSpec(
-            folder=self.app.folder, environment=environment, max_message_bytes=self._config.max_event_bytes
+            folder=self.app.folder,
+            environment=prepared.environment,
+            max_message_bytes=self._config.max_event_bytes,
+            interpreter=prepared.interpreter,
         )
         self._handle = await executor.start(spec, self)
 
@@ -191,7 +194,8 @@ class Worker:
 
     def _accept(self, job: Job | None) -> None:
         self.job, self._verdict, self._job_over = job, None, None
-        self._status(TaskStatus.DISPATCHED)
+        if not self._begins_at_once(job):
+            self._status(TaskStatus.DISPATCHED)
 
     def _go_on(self) -> None:
         job = self.job
@@ -210,11 +214,22 @@ class Worker:
         self._send(protocol.setup(job.setup, self._metadata(job)))
 
     def _call(self, job: Job) -> None:
-        self._phase = _Phase.CALLING
         seconds = self._config.task_timeout_seconds
         if seconds is not None:
             self._limit(seconds, f"{self.app.ref} did not finish within {seconds:g} s (task_timeout_seconds)")
-        self._send(protocol.call(_call_id(job), job.function, job.input, self._metadata(job)))
+        begun = self._begins_at_once(job)
+        self._phase = _Phase.CALLING
+        self._send(protocol.call(_call_id(job), job.function, job.input, self._metadata(job), quiet=begun))
+        if begun:
+            self._entered(job)
+
+    def _begins_at_once(self, job: Job | None) -> bool:
+        """Whether giving the job to this worker enters the app's code, without steps to tell between."""
+        return job is not None and job.at_once and self._phase is _Phase.READY
+
+    def _entered(self, job: Job) -> None:
+        self._keeper.worker_entered(self)
+        self._observer.on_started(job.task_id, job.attempt, self.id)
 
     def _metadata(self, job: Job) -> dict[str, Any]:
         return {**job.metadata, "worker_id": self.id}
@@ -248,8 +263,7 @@ class Worker:
 
     def _on_started(self, _message: Message) -> None:
         if self.job is not None:
-            self._keeper.worker_entered(self)
-            self._observer.on_started(self.job.task_id, self.job.attempt, self.id)
+            self._entered(self.job)
 
     def _on_output(self, message: Message) -> None:
         if self.job is not None:

@@ -121,7 +121,8 @@ class Host:
         try:
             function = self._function(message["function"])
             value = await prepared(function.input, _object(message["input"]), f"input of {function.name}")
-            output = await self._run(call, function, value, {**self._metadata, **message["metadata"]})
+            metadata = {**self._metadata, **message["metadata"]}
+            output = await self._run(call, function, value, metadata, quiet=message.get("quiet") is True)
             return protocol.encode_output("result", call, output)
         except CallFailed as failed:
             if self._is_cancelled():
@@ -136,10 +137,12 @@ class Host:
             raise CallFailed("unknown_function", f"the app has no function {wanted!r}; it has {names}")
         return functions[wanted]
 
-    async def _run(self, call: str, function: AppFunction, value: Any, metadata: Mapping[str, Any]) -> bytes:
+    async def _run(
+        self, call: str, function: AppFunction, value: Any, metadata: Mapping[str, Any], *, quiet: bool
+    ) -> bytes:
         """Enter the function, send what it yields, and give its last output."""
         arguments = function.arguments(value, Metadata.model_validate(metadata))
-        self._enter(call, function)
+        self._enter(call, function, quiet=quiet)
         try:
             result = await invoke(getattr(self._app, function.name), arguments, self._in_thread)
             if is_stream(result):
@@ -158,10 +161,11 @@ class Host:
             raise CallFailed("no_output", f"{function.name} yielded nothing; yield at least one output")
         return encoded
 
-    def _enter(self, call: str, function: AppFunction) -> None:
+    def _enter(self, call: str, function: AppFunction, *, quiet: bool) -> None:
         if self._running:
             self._running.entered = function
-        self._channel.send(protocol.started(call))
+        if not quiet:
+            self._channel.send(protocol.started(call))
 
     def _failure(self, function: AppFunction, error: BaseException) -> BaseException:
         """What an error out of app code means: a failure of the call, or its cancellation."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from inferencesh_core.file import File
+from inferencesh_core.file_field import checking_files
 
 from .failures import CallFailed, field_errors, one_line
 from .protocol import INPUT_FOLDER_VARIABLE
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 
     from pydantic import TypeAdapter
 
+_CLOSED = "refused://file-of-the-engines-machine"
 _FETCHED = ("http://", "https://", "data:")
 
 
 async def prepared(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
     """The validated value, its files on disk. `CallFailed` (invalid_input) naming the fields at fault."""
     try:
-        valid = adapter.validate_python(value)
+        with checking_files(_closed_if_local):
+            valid = adapter.validate_python(value)
     except ValidationError as error:
         raise CallFailed("invalid_input", f"{what} is invalid: {field_errors(error)}") from None
     _refuse_local(valid, what)
@@ -35,15 +38,24 @@ async def prepared(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
     return valid
 
 
+def _closed_if_local(file: File) -> File:
+    """What an app's own validators get of a file they may not open: they run before it is refused."""
+    return File(uri=_CLOSED) if _is_local(file) else file
+
+
 def _refuse_local(value: Any, what: str) -> None:
     """Let callers name no file of this machine, however they wrote it; the engine names its own by path."""
-    folder = os.environ.get(INPUT_FOLDER_VARIABLE)
-    if folder is None:
-        return
     for place, file in files_in(value, given=True):
-        if file.is_resolved() and Path(folder).resolve() not in Path(file.path).resolve().parents:
+        if file.uri == _CLOSED or _is_local(file):
             reason = f"{place}: it names a file on the engine's machine; upload it and pass its uri"
             raise CallFailed("invalid_input", f"{what} is invalid: {reason}")
+
+
+def _is_local(file: File) -> bool:
+    folder = os.environ.get(INPUT_FOLDER_VARIABLE)
+    if folder is None or not file.is_resolved():
+        return False
+    return Path(folder).resolve() not in Path(file.path).resolve().parents
 
 
 async def _bring_files(value: Any, what: str) -> None:

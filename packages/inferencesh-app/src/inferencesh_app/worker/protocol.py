@@ -6,7 +6,8 @@ the same). A worker answers
 
     loaded | load_failed                 after import; load_failed is its last word (exit code 3)
     ready | setup_failed                 after setup; setup_failed is its last word (exit code 4)
-    started, output*, result | failed    for each call, in the order of the calls; logs come in between
+    started, output*, result | failed    for each call, in the order of the calls; logs come in between;
+                                         `started` is left out where the call says so
     unloaded                             its last word (exit code 0)
 
 `output` of a generator is cumulative and the last one comes again as `result`. A file in an output is an
@@ -102,9 +103,20 @@ def setup(values: Mapping[str, Any] | None, metadata: Mapping[str, Any]) -> Mess
     return {"type": "setup", "setup": values, "metadata": metadata}
 
 
-def call(call: str, function: str | None, input: Any, metadata: Mapping[str, Any]) -> Message:  # noqa: A002
-    """Call a function (None: the app's default one); `call` names the call in answers."""
-    return {"type": "call", "call": call, "function": function, "input": input, "metadata": metadata}
+def call(
+    call: str,
+    function: str | None,
+    input: Any,  # noqa: A002
+    metadata: Mapping[str, Any],
+    *,
+    quiet: bool = False,
+) -> Message:
+    """Call a function (None: the app's default one); `call` names the call in answers.
+
+    A `quiet` call is not answered by `started`: nothing has to be fetched first, so it starts at once.
+    """
+    message = {"type": "call", "call": call, "function": function, "input": input, "metadata": metadata}
+    return {**message, "quiet": True} if quiet else message
 
 
 def cancel(call: str) -> Message:

@@ -31,6 +31,7 @@ from urllib3.exceptions import (
 from ..errors import CertificateError, ConnectError, ReadTimeoutError, TransportError
 from .chunks import ChunkDecoder, ChunkError
 from .messages import Response
+from .quiet_log import QuietPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,11 +152,11 @@ class _TLSConnection(_WithDeadline, HTTPSConnection):
     response_class = _Response
 
 
-class _PlainPool(urllib3.HTTPConnectionPool):
+class _PlainPool(QuietPool, urllib3.HTTPConnectionPool):
     ConnectionCls = _PlainConnection
 
 
-class _TLSPool(urllib3.HTTPSConnectionPool):
+class _TLSPool(QuietPool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from .builtin import BuiltinClientPlugin
-from .manager import load_plugins
+from .manager import load_plugins, plugin_name
 from .specs import AttemptInfo, CallInfo, ClientHooks, Namespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
-
-    from pluggy import HookImpl
 
     from ..config import ClientConfig
     from ..http.auth import Auth
@@ -64,12 +62,13 @@ class Hooks:
         for implementation in hook.get_hookimpls():
             contributed: list[Namespace] = implementation.function()  # type: ignore[assignment]
             for namespace in contributed:
+                plugin = plugin_name(implementation)
                 if namespace.name in found:
                     raise ConfigurationError(
-                        f"two plugins add client.{namespace.name}: {found[namespace.name][1]} and "
-                        f"{_name_of(implementation)}; remove one, or name it in INFERENCESH_DISABLE_PLUGINS"
+                        f"two plugins add client.{namespace.name}: {found[namespace.name][1]} and {plugin}; "
+                        "remove one, or name it in INFERENCESH_DISABLE_PLUGINS"
                     )
-                found[namespace.name] = (namespace, _name_of(implementation))
+                found[namespace.name] = (namespace, plugin)
         return {name: namespace for name, (namespace, _) in found.items()}
 
     def upload_source(self, value: object) -> UploadSource | None:
@@ -92,12 +91,6 @@ class Hooks:
         if not self._watches_attempts:
             return _NOTHING_TO_WATCH
         return _entered_together(self._call.inferencesh_attempt(info=info))
-
-
-def _name_of(implementation: HookImpl) -> str:
-    # A plugin that is an object without a name has its id for one.
-    name = implementation.plugin_name
-    return type(implementation.plugin).__qualname__ if name.isdecimal() else name
 
 
 def _entered_together(watchers: Iterable[AbstractContextManager[Any]]) -> ExitStack:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from .specs import PROJECT
+from .specs import HOOKS_OF_ENGINES, PROJECT, ClientHooks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ DISABLE_VARIABLE = "INFERENCESH_DISABLE_PLUGINS"
 
 
 class PluginWarning(UserWarning):
-    """A plugin could not be loaded and is left out."""
+    """A plugin could not be loaded and is left out, or has a function that nothing will ever call."""
 
 
 def load_plugins(
@@ -27,7 +27,8 @@ def load_plugins(
     """Make a manager for the hooks of ``specs``.
 
     A plugin registered later is asked earlier: those in ``plugins`` first, then the installed ones, then
-    the built-ins. An installed plugin that fails to load is a `PluginWarning` with its name.
+    the built-ins. An installed plugin that fails to load is a `PluginWarning` with its name; so is a function
+    marked as a hook whose name is that of no hook, here or in another package.
 
     Args:
         specs: The class of hook specifications.
@@ -42,7 +43,40 @@ def load_plugins(
         _register_installed(manager, entry_point)
     for plugin in plugins:
         manager.register(plugin)
+    _warn_of_misspelt(manager)
     return manager
+
+
+def plugin_name(implementation: pluggy.HookImpl) -> str:
+    """Give the name of a plugin for messages."""
+    # A plugin that is an object without a name has its id for one.
+    name = implementation.plugin_name
+    return type(implementation.plugin).__qualname__ if name.isdecimal() else name
+
+
+def _warn_of_misspelt(manager: pluggy.PluginManager) -> None:
+    hooks = _all_hooks(manager)
+    for name, hook in vars(manager.hook).items():
+        for implementation in hook.get_hookimpls() if name not in hooks else ():
+            _warn(plugin_name(implementation), name, hooks)
+
+
+def _all_hooks(manager: pluggy.PluginManager) -> set[str]:
+    """Those of clients, of engines, and of this manager: one plugin may serve both."""
+    here = {name for name, hook in vars(manager.hook).items() if hook.has_spec()}
+    return here | {name for name in vars(ClientHooks) if name.startswith(PROJECT)} | HOOKS_OF_ENGINES
+
+
+def _warn(plugin: str, function: str, hooks: set[str]) -> None:
+    from difflib import get_close_matches  # noqa: PLC0415 - a mistake is worth its import
+
+    (nearest,) = get_close_matches(function, sorted(hooks), n=1, cutoff=0)
+    warnings.warn(
+        f"plugin {plugin!r} marks {function!r} as a hook, but there is no hook of that name, so it is never "
+        f"called. Did you mean {nearest!r}?",
+        PluginWarning,
+        stacklevel=4,
+    )
 
 
 def _installed() -> list[EntryPoint]:

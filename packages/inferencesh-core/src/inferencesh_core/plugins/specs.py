@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 PROJECT = "inferencesh"
 
+HOOKS_OF_ENGINES = frozenset({"inferencesh_apps", "inferencesh_executors", "inferencesh_tool_runner"})
+"""Hooks whose specifications are not here; a plugin may serve clients and engines."""
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 

@@ -68,7 +68,7 @@ class Gate:
 
     def _check_host(self, host: str) -> None:
         name = host.lower()
-        if name not in self._hosts and _without_port(name) not in self._hosts:
+        if name not in self._hosts and without_port(name) not in self._hosts:
             detail = (
                 f"this engine does not answer to the name {host!r}; if it should, start it with --allow-host"
             )
@@ -120,7 +120,8 @@ def _is_json(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() == "application/json"
 
 
-def _without_port(host: str) -> str:
+def without_port(host: str) -> str:
+    """The name or address in a `Host` header; IPv6 without its brackets."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.rpartition(":")[0] or host

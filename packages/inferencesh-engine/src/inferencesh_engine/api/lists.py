@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from ..domain.listing import MAX_PAGE_ITEMS, Filter, ListQuery, Search, Sort
@@ -30,6 +31,20 @@ def list_query(body: Mapping[str, Any]) -> ListQuery:
         sort=[_sort(item) for item in _typed(body, "sort", list, [])],
         fields=[str(name) for name in _typed(body, "fields", list, [])],
     )
+
+
+def parameter_query(parameters: Mapping[str, str]) -> ListQuery:
+    """The query in the parameters of an address; what is no text there is JSON in one."""
+    return list_query({name: _parameter(name, text) for name, text in parameters.items()})
+
+
+def _parameter(name: str, text: str) -> Any:
+    if name in ("cursor", "direction"):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise Problem(400, "invalid_request", f"{name} must be JSON, not {text!r:.100}") from None
 
 
 def _search(search: Mapping[str, Any]) -> Search | None:

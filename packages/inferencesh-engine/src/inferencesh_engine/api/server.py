@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import logging
 import os
@@ -12,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from ..domain.problems import EngineStartError, Problem
+from ..domain.problems import Problem
+from ..listening import Listening
 from ..presence import TOKEN_FILE, Presence, kept_token
 from . import agents, apps, blobs, chats, files, sessions, tasks, tools
-from .call import Call
 from .cors import allow, preflight
 from .gate import Gate
 from .health import health_routes
 from .openapi import with_document
+from .own_names import call_of
 from .routes import Router
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..engine import Engine
+    from .call import Call
 
 STOP_SECONDS = 1.0
 READ_BUFFER_BYTES = 256 * 1024
@@ -42,6 +43,7 @@ class Server:
     Args:
         engine: What answers; its `base_url` is set while the server listens.
         allow_origins: Origins of web pages that may call the API; none by default.
+        listening: Where to listen; None takes what the engine's configuration says.
 
     Attributes:
         token: What callers must send; the configured one, or the one kept in the state folder.
@@ -49,8 +51,11 @@ class Server:
 
     token: str
 
-    def __init__(self, engine: Engine, *, allow_origins: Iterable[str] = ()) -> None:
+    def __init__(
+        self, engine: Engine, *, allow_origins: Iterable[str] = (), listening: Listening | None = None
+    ) -> None:
         self._engine = engine
+        self._listening = listening
         self._origins = tuple(allow_origins)
         self._instance = secrets.token_hex(8)
         resources = (tasks, sessions, apps, agents, chats, tools, files, blobs)
@@ -70,10 +75,9 @@ class Server:
             max_body_bytes=config.max_body_bytes,
         )
         self._http = self._protocol()
-        self._listening = await self._listen(config.host, config.port)
-        port = self._listening.sockets[0].getsockname()[1]
-        base_url = f"http://{_reachable(config.host)}:{port}"
-        self._engine.base_url = base_url
+        self._listening = self._listening or Listening(config.host, config.port)
+        base_url = self._engine.base_url = self._listening.base_url
+        await self._listening.serve(self._http)
         self._presence = Presence(base_url, os.getpid(), self._instance)
         self._presence.announce(config.state_path)
         return base_url
@@ -81,10 +85,13 @@ class Server:
     async def stop(self) -> None:
         """Stop listening; requests in progress get a moment to end, streams are cut."""
         self._presence.withdraw(self._engine.config.state_path)
-        self._listening.close()
+        listening = self._listening
+        if listening is not None:
+            listening.close()
         self._http.pre_shutdown()
         await self._http.shutdown(STOP_SECONDS)
-        await self._listening.wait_closed()
+        if listening is not None:
+            await listening.wait_closed()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -113,18 +120,8 @@ class Server:
             read_bufsize=READ_BUFFER_BYTES,
         )
 
-    async def _listen(self, host: str, port: int) -> asyncio.Server:
-        try:
-            return await asyncio.get_running_loop().create_server(self._http, host, port, backlog=1024)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                reason = f"port {port} of {host} is in use: choose another with --port, or 0 for a free one"
-            else:
-                reason = f"cannot listen on {host}, port {port}: {error.strerror or error}"
-            raise EngineStartError(reason) from error
-
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        call = Call(request, self._engine, self._caller)
+        call = call_of(request, self._engine, self._caller)
         try:
             return await self._handled(call)
         except Problem as problem:
@@ -147,10 +144,3 @@ class Server:
             raise self._router.refusal(request.method, raw_path)
         result = await route.handler(call)
         return result if isinstance(result, web.StreamResponse) else call.answer(result)
-
-
-def _reachable(host: str) -> str:
-    """The host as it stands in a URL that works on this machine."""
-    if host in ("0.0.0.0", "", "::"):  # noqa: S104 - compared with, not bound to
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..domain.listing import Filter
+from ..domain.ownership import VISIBILITIES
 from ..domain.problems import Problem
 from ..domain.task import TaskStatus
 from ..streams import frames, framing
 from .idempotency import idempotency, mark_replayed
-from .lists import list_query
+from .lists import list_query, parameter_query
 from .routes import Route
 
 if TYPE_CHECKING:
     from aiohttp.web import StreamResponse
 
+    from ..domain.views import TaskEvent
     from .call import Call
 
 
@@ -24,10 +28,10 @@ async def run(call: Call) -> Any:
     if outcome.replayed:
         mark_replayed(call)
     if body.get("stream") is True:
-        return await _followed(call, outcome.task["id"], after=None)
+        return await _followed(call, outcome.task_id, after=None)
     if body.get("wait") is True:
-        return _ended_well(await call.engine.wait(outcome.task["id"]))
-    return outcome.task
+        return _ended_well(await call.engine.ended(outcome.task_id))
+    return outcome.accepted.json
 
 
 async def get(call: Call) -> Any:
@@ -68,6 +72,36 @@ async def search(call: Call) -> Any:
     return (await call.engine.list_tasks(list_query(await call.json_object()))).to_dto()
 
 
+async def featured(call: Call) -> Any:
+    """A page of the tasks marked as featured; the query stands in the address."""
+    asked = parameter_query(call.request.query)
+    query = replace(asked, filters=[*asked.filters, Filter("is_featured", "eq", True)])
+    return (await call.engine.list_tasks(query)).to_dto()
+
+
+async def set_featured(call: Call) -> Any:
+    """Mark the task as featured, or not."""
+    is_featured = (await call.json_object()).get("is_featured")
+    if not isinstance(is_featured, bool):
+        raise Problem(422, "invalid_request", f"is_featured must be true or false, not {is_featured!r:.100}")
+    return (await call.engine.marks.change(call.parameters["id"], is_featured=is_featured)).task
+
+
+async def set_visibility(call: Call) -> Any:
+    """Say who may see the task. An engine has one user, so it only keeps the word."""
+    visibility = (await call.json_object()).get("visibility")
+    if visibility not in VISIBILITIES:
+        known = ", ".join(VISIBILITIES)
+        raise Problem(422, "invalid_request", f"visibility must be one of {known}, not {visibility!r:.100}")
+    return (await call.engine.marks.change(call.parameters["id"], visibility=visibility)).task
+
+
+async def telemetry(call: Call) -> list[Any]:
+    """What was measured while the task ran: nothing, here."""
+    await call.engine.task_status(call.parameters["id"])
+    return []
+
+
 async def logs(call: Call) -> Any:
     """All the text a task left."""
     return await call.engine.logs(call.parameters["id"])
@@ -90,9 +124,10 @@ async def _followed(call: Call, task_id: str, *, after: int | None) -> StreamRes
     return await call.stream(form.content_type, chunks)
 
 
-def _ended_well(task: dict[str, Any]) -> dict[str, Any]:
-    if task["status"] == TaskStatus.COMPLETED:
-        return task
+def _ended_well(event: TaskEvent) -> bytes:
+    if event.state.status is TaskStatus.COMPLETED:
+        return event.json
+    task = event.task
     name = TaskStatus(task["status"]).name.lower()
     detail = task.get("error") or f"task {task['id']} was {name}"
     raise Problem(422, f"task_{name}", detail, task=task)
@@ -116,11 +151,15 @@ ROUTES = (
     Route("POST", "/apps/run", run, "Run an app as a task"),
     Route("POST", "/run", run, "Run an app as a task"),
     Route("POST", "/tasks/list", search, "List tasks"),
+    Route("GET", "/tasks/featured", featured, "List featured tasks"),
     Route("GET", "/tasks/{id}", get, "Get a task"),
     Route("DELETE", "/tasks/{id}", delete, "Delete a task that has ended"),
     Route("GET", "/tasks/{id}/status", status, "Get the status of a task"),
     Route("GET", "/tasks/{id}/stream", stream, "Follow a task as NDJSON or server-sent events"),
     Route("POST", "/tasks/{id}/cancel", cancel, "Cancel a task"),
     Route("GET", "/tasks/{id}/logs", logs, "Get the logs of a task"),
+    Route("GET", "/tasks/{id}/telemetry", telemetry, "Get what was measured while a task ran"),
+    Route("POST", "/tasks/{id}/visibility", set_visibility, "Say who may see a task"),
+    Route("POST", "/tasks/{id}/featured", set_featured, "Mark a task as featured, or not"),
     Route("GET", "/tasks/{id}/timings", timings, "Get how long the steps of a task took"),
 )

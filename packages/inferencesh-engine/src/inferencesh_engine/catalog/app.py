@@ -7,6 +7,7 @@ import hashlib
 import mimetypes
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def _stamps(folder: Path | str, prefix: str) -> Iterator[Stamp]:
                 yield (f"{prefix}{entry.name}", seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
 
 
+@lru_cache(maxsize=4096)
 def _counts(name: str) -> bool:
     if os.path.splitext(name)[1] in _SKIPPED_SUFFIXES:
         return False

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_app.worker.protocol import INPUT_FOLDER_VARIABLE
-from inferencesh_core.addresses import POLICY_VARIABLE, AddressPolicy
+from inferencesh_core.addresses import POLICY_VARIABLE
 from inferencesh_core.refs import Ref
 
 from ..blobs import BLOBS_FOLDER
 from ..domain.problems import EngineStartError, Problem
+from ..download_cache import CACHE_FOLDER
 from ..settings import Settings
 from .app import DEFAULT_NAMESPACE, SHIPPED_NAMESPACE
 from .entry import Entry
 from .environment import worker_environment
-from .layers import Layers
+from .kernels import OWN, Kernels, Python
+from .layers import LayerError, Layers
 from .requirements import unmet
 from .sources import folder_source
 from .suggestions import did_you_mean, what_exists
@@ -42,6 +45,19 @@ class Resolved:
     function: str | None
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What a worker runs with.
+
+    Attributes:
+        environment: All its environment variables.
+        interpreter: The Python that runs it; None is the engine's own.
+    """
+
+    environment: dict[str, str]
+    interpreter: str | None
+
+
 class Catalog:
     """The apps of an engine. Edits, new folders and removed ones show at the next reference.
 
@@ -65,6 +81,7 @@ class Catalog:
         self._config = config
         self._base_url = base_url
         self._sources = [folder_source(config.apps_dir)] if sources is None else sources
+        self._kernels = Kernels()
         self._layers = Layers(config.state_path / "layers")
         self._entries: dict[Path, Entry] = {}
         self._by_name: dict[str, list[Entry]] = {}
@@ -130,7 +147,7 @@ class Catalog:
 
     def _resolve(self, ref: Ref) -> Resolved:
         entry = self._find(ref)
-        if entry is None or entry.refresh() or not entry.folder.is_dir():
+        if entry is None or entry.refresh() or not os.path.isdir(entry.folder):
             self._scan()
             entry = self._find(ref)
         if entry is None:
@@ -157,27 +174,39 @@ class Catalog:
         errors = unmet(app.manifest, self._config.secrets)
         return {"satisfied": False, "errors": errors} if errors else None
 
-    async def environment(self, app: App, log: Callable[[str], None]) -> dict[str, str]:
-        """The environment variables of the app's worker, its Python requirements installed.
+    async def prepare(self, app: App, log: Callable[[str], None]) -> Prepared:
+        """What the app's worker runs with, its Python requirements installed.
 
         Raises:
             LayerError: They cannot be installed; `log` has heard why.
         """
-        layer = await self._layers.prepare(app.folder, log)
-        cache_dir = self._config.state_path / "cache"
-        return worker_environment(
+        python, layer = await self._layer(app, log)
+        environment = worker_environment(
             app.manifest,
             secrets=self._config.secrets,
-            cache_dir=cache_dir,
+            cache_dir=self._config.state_path / CACHE_FOLDER,
             layer=layer,
             rules=self._input_rules(),
         )
+        return Prepared(environment, python.executable if python != OWN else None)
+
+    async def _layer(self, app: App, log: Callable[[str], None]) -> tuple[Python, Path | None]:
+        """The app's requirements, if it needs any, in the Python its manifest names, if that can be."""
+        if not self._layers.needed(app.folder):
+            return OWN, None
+        kernel = app.manifest.kernel
+        python = await self._kernels.find(kernel)
+        if python is None:
+            log(f"Python {kernel.version} is not here, or too old; using the engine's {OWN.version}\n")
+        elif python != OWN:
+            try:
+                return python, await self._layers.prepare(app.folder, log, python)
+            except LayerError as error:
+                log(f"{error}; trying again for the engine's Python {OWN.version}\n")
+        return OWN, await self._layers.prepare(app.folder, log)
 
     def _input_rules(self) -> dict[str, str]:
-        policy = AddressPolicy(
-            allow_private=self._config.allow_private_addresses,
-            allowed_origins=frozenset(filter(None, [self._base_url()])),
-        )
+        policy = self._config.address_policy(self._base_url())
         blobs = self._config.state_path.absolute() / BLOBS_FOLDER
         return {POLICY_VARIABLE: policy.to_json(), INPUT_FOLDER_VARIABLE: str(blobs)}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .app import Stamp
 
 # Looking for edits may take this part of the time, so that folders of many files do not slow every task.
-_SHARE_OF_TIME = 0.05
+_SHARE_OF_TIME = 0.02
 
 
 class Entry:

@@ -25,6 +25,8 @@ class Encoded:
     @classmethod
     def of(cls, value: Any) -> Encoded:
         """The value and its text; raises ValueError for NaN, objects and endless depth."""
+        if value is None:
+            return cls("null")
         try:
             encoded = cls(_encode(value))
         except TypeError as error:

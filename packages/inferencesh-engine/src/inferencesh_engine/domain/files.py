@@ -18,6 +18,7 @@ class FileRecord:
         state: `pending` until the content is complete on disk, then `stored`.
         category: The caller's own word for the kind of file; may be empty.
         path: Where the caller would like it stored; may be empty.
+        task_id: The task that made it; empty for an upload.
     """
 
     id: str
@@ -30,3 +31,4 @@ class FileRecord:
     state: Literal["pending", "stored"] = "pending"
     category: str = ""
     path: str = ""
+    task_id: str = ""

@@ -19,6 +19,8 @@ class Job:
         setup: The setup values as the caller gave them; part of the worker's identity.
         metadata: What the app sees as its metadata, besides what the worker knows itself.
         session: The session whose worker does it; None lets any suitable worker.
+        at_once: Whether a worker that is ready enters the app's code with the call: no file has to be
+            fetched first.
     """
 
     task_id: str
@@ -29,6 +31,7 @@ class Job:
     input: Any = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     session: str | None = None
+    at_once: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+VISIBILITIES = ("private", "public", "unlisted")
+
 
 def owned(*, public: bool = False) -> dict[str, Any]:
     """The permission fields of a resource."""

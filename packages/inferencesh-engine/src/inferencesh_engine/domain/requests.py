@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from types import NoneType
 from typing import Any
+from urllib.parse import urlsplit
 
 from .encoded import Encoded
 from .problems import Problem
 from .session import MAX_TIMEOUT_SECONDS, NEW
+
+MAX_URL_CHARS = 2048
 
 _FRACTION = re.compile(r"\.(\d+)", re.ASCII)
 
@@ -62,7 +65,7 @@ def parse_run(body: Mapping[str, Any]) -> RunRequest:
         function=_text(body, "function") or None,
         infra=_text(body, "infra") or "private",
         workers=_workers(body),
-        webhook=_text(body, "webhook"),
+        webhook=_webhook(body),
         run_at=run_at,
         variant=_text(body, "variant") or "",
         session=session,
@@ -81,9 +84,30 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
+def _webhook(body: Mapping[str, Any]) -> str | None:
+    url = _text(body, "webhook") or None
+    if url is not None and not _is_web_address(url):
+        raise _wrong("webhook", f"an http or https URL of at most {MAX_URL_CHARS} characters", url)
+    return url
+
+
+def _is_web_address(url: str) -> bool:
+    if len(url) > MAX_URL_CHARS or any(char.isspace() or not char.isprintable() for char in url):
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _is_unicode(value: str) -> bool:
     """JSON can say half a surrogate pair, which no database or file name can."""
-    return not any("\ud800" <= char <= "\udfff" for char in value)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _encoded(body: Mapping[str, Any], name: str) -> Encoded:

@@ -40,9 +40,21 @@ class IllegalMoveError(ValueError):
     """A change that the task's state does not allow."""
 
 
+@dataclass(frozen=True)
+class TaskMarks:
+    """How a task is shown to others.
+
+    Attributes:
+        visibility: One of `ownership.VISIBILITIES`.
+    """
+
+    visibility: str = "private"
+    is_featured: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    """What was asked for; fixed when the task is accepted.
+    """What was asked for; fixed when the task is accepted, its marks aside.
 
     Attributes:
         app: The reference as the caller wrote it.
@@ -69,6 +81,7 @@ class TaskSpec:
     metadata: Encoded = NULL
     session_id: str | None = None
     session_timeout: int | None = None
+    marks: TaskMarks = TaskMarks()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .task import LogText, Step, TaskSpec, TaskState
 
 
-@lru_cache(maxsize=4096)  # a task's times are shown again with each of its events
+@lru_cache(maxsize=256)  # a task's times are shown again with each of its events
 def rfc3339(at: float | None) -> str | None:
     """Unix seconds as UTC text with microseconds; None stays None."""
     if at is None:
@@ -39,11 +39,11 @@ def spec_dto(spec: TaskSpec) -> dict[str, Any]:
         "user": None,
         "team_id": "",
         "team": None,
-        "visibility": "private",
+        "visibility": spec.marks.visibility,
         "graph_id": None,
         "user_public_key": "",
         "engine_public_key": "",
-        "is_featured": False,
+        "is_featured": spec.marks.is_featured,
         "app_id": spec.app_id,
         "app_version_id": spec.app_version_id,
         "app_variant": spec.app_variant,
@@ -186,6 +186,11 @@ class RunOutcome:
 
     accepted: TaskEvent
     replayed: bool
+
+    @property
+    def task_id(self) -> str:
+        """The task's id."""
+        return self.accepted.view.spec.id
 
     @property
     def task(self) -> dict[str, Any]:

@@ -26,13 +26,15 @@ class WorkerSpec:
         environment: All the environment variables there are.
         max_message_bytes: The longest message accepted from the worker.
         program: The command, to which `--app FOLDER --fd-in N --fd-out M` is added; empty means the worker
-            of inferencesh-app under the engine's interpreter.
+            of inferencesh-app.
+        interpreter: The Python that runs the worker of inferencesh-app; None is the engine's own.
     """
 
     folder: Path
     environment: Mapping[str, str]
     max_message_bytes: int
     program: tuple[str, ...] = ()
+    interpreter: str | None = None
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ class Spare:
         return claimed
 
     def _suits(self, spec: WorkerSpec) -> bool:
-        return not spec.program and _read_at_start(spec.environment) == _read_at_start(self._environment)
+        generic = not spec.program and spec.interpreter is None
+        return generic and _read_at_start(spec.environment) == _read_at_start(self._environment)
 
     def _renew_after(self, spec: WorkerSpec) -> None:
         """Where a second app has come, a third may."""

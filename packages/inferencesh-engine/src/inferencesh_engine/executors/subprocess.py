@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 # `-m` would look for the standard library in the working directory first, where an app may have a `types.py`.
 _BOOT = "import sys; sys.path[:1] = []; from inferencesh_app.worker.__main__ import main; sys.exit(main())"
-WORKER_PROGRAM = (sys.executable, "-c", _BOOT)
+WORKER_ARGUMENTS = ("-c", _BOOT)
+WORKER_PROGRAM = (sys.executable, *WORKER_ARGUMENTS)
 
 # A program that took the worker's output pipes into a session of its own must not delay the news of its end.
 _DRAIN_SECONDS = 0.5
@@ -61,7 +62,8 @@ class SubprocessExecutor:
         """Start one; raises OSError when the machine cannot."""
         worker = self._spare.claim(spec) if self._spare is not None else None
         if worker is None:
-            command = (*(spec.program or WORKER_PROGRAM), "--app", str(spec.folder))
+            program = spec.program or (spec.interpreter or sys.executable, *WORKER_ARGUMENTS)
+            command = (*program, "--app", str(spec.folder))
             worker = await spawn(command, listener, folder=spec.folder, environment=spec.environment)
         worker.adopt(listener, spec.max_message_bytes)
         return worker

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from inferencesh_core.plugins.manager import load_plugins
+from inferencesh_core.plugins.manager import load_plugins, plugin_name
 
 from ..domain.problems import EngineStartError
 from .builtin import BuiltinEnginePlugin
@@ -66,7 +66,7 @@ def _by_name(hook: pluggy.HookCaller, what: str, **arguments: object) -> dict[st
             if record.name in found:
                 raise EngineStartError(
                     f"two plugins bring the {what} {record.name!r}: {found[record.name][1]} and "
-                    f"{implementation.plugin_name}; remove one, or name it in INFERENCESH_DISABLE_PLUGINS"
+                    f"{plugin_name(implementation)}; remove one, or name it in INFERENCESH_DISABLE_PLUGINS"
                 )
-            found[record.name] = (record, implementation.plugin_name)
+            found[record.name] = (record, plugin_name(implementation))
     return {name: record for name, (record, _) in found.items()}

@@ -12,6 +12,8 @@ from ..domain.problems import EngineBusyError, EngineStartError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# What is read again and again are the newest tasks; the file is in the cache of the system besides.
+_CACHE_KIB = 512
 _BUSY_SECONDS = 2.0
 _WAL_BYTES_KEPT = 8 * 1024 * 1024
 _WAL_BYTES_ALLOCATED = 6 * 1024 * 1024
@@ -45,6 +47,13 @@ def connect(path: Path, *, timeout: float = _BUSY_SECONDS) -> sqlite3.Connection
     return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
 
 
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection to a database that a writer has opened."""
+    connection = connect(path)
+    _bound_cache(connection)
+    return connection
+
+
 def wal_of(path: Path) -> Path:
     """The write-ahead log of a database; it exists while a connection that has written is open."""
     return path.with_name(f"{path.name}-wal")
@@ -74,9 +83,14 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     _check(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+    _bound_cache(connection)
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
     _migrate(connection, path)
     _allocate_wal(connection)
+
+
+def _bound_cache(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
 
 def _allocate_wal(connection: sqlite3.Connection) -> None:

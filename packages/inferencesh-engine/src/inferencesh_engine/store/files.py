@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..domain.listing import ListQuery, Page
     from .writer import Writer
 
+_AT_ONCE = 500
 _NAMES = [field.name for field in fields(FileRecord)]
 _COLUMNS = ", ".join(_NAMES)
 _LISTING = Listing(
@@ -61,6 +62,18 @@ class FileTable:
         ).fetchall()
         if rows:
             statement = "DELETE FROM files WHERE id = ? AND state = 'pending'"
+            await self._writer.write(lambda db: db.executemany(statement, rows).rowcount, durable=False)
+        return [row[0] for row in rows]
+
+    async def delete_forgotten(self, made_before: float) -> Sequence[str]:
+        """Forget some files made before this time (Unix seconds) by tasks that are gone; gives their ids."""
+        rows = self._reads.execute(
+            "SELECT id FROM files WHERE task_id <> '' AND created_at < ?"
+            " AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = files.task_id) LIMIT ?",
+            (made_before, _AT_ONCE),
+        ).fetchall()
+        if rows:
+            statement = "DELETE FROM files WHERE id = ?"
             await self._writer.write(lambda db: db.executemany(statement, rows).rowcount, durable=False)
         return [row[0] for row in rows]
 

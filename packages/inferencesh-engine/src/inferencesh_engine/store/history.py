@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..domain.encoded import Encoded
-from ..domain.task import Change, LogText, Step, TaskSpec, TaskState, TaskStatus, appended, apply, received
+from ..domain.task import (
+    Change,
+    LogText,
+    Step,
+    TaskMarks,
+    TaskSpec,
+    TaskState,
+    TaskStatus,
+    appended,
+    apply,
+    received,
+)
 from .tasks import ENDED
 
 if TYPE_CHECKING:
@@ -16,7 +28,7 @@ if TYPE_CHECKING:
 
 _SPEC = (
     "id, created_at, app, app_id, app_version_id, app_variant, function, infra, workers, webhook, run_at,"
-    " session_id, session_timeout, setup, input, metadata"
+    " session_id, session_timeout, visibility, is_featured, setup, input, metadata"
 )
 _STATE = "seq, attempt, updated_at, status, worker_id, error, output, steps"
 _Row = tuple[Any, ...]
@@ -52,6 +64,7 @@ class History:
             yield state
         final = self._final(spec.id, state)
         if final is not None and final.seq > state.seq:
+            yield from _told_by(final, state)
             yield final
 
     def logs(self, task_id: str) -> tuple[LogText, ...]:
@@ -123,6 +136,22 @@ class History:
         ).fetchall()
 
 
+def _told_by(final: TaskState, state: TaskState) -> Iterator[TaskState]:
+    """The step between the state and the final one that was not worth a row of its own, if there was one."""
+    for step in final.steps:
+        if step.seq == state.seq + 1 == final.seq - 1:
+            worker_id = final.worker_id if step.status is TaskStatus.RUNNING else state.worker_id
+            yield replace(
+                state,
+                seq=step.seq,
+                status=step.status,
+                updated_at=step.at,
+                worker_id=worker_id,
+                steps=(*state.steps, step),
+            )
+            return
+
+
 def _spec(row: _Row) -> TaskSpec:
     (
         identifier,
@@ -138,6 +167,8 @@ def _spec(row: _Row) -> TaskSpec:
         run_at,
         session_id,
         session_timeout,
+        visibility,
+        is_featured,
         *json_,
     ) = row
     known_workers = json.loads(workers)
@@ -159,4 +190,5 @@ def _spec(row: _Row) -> TaskSpec:
         metadata=metadata,
         session_id=session_id,
         session_timeout=session_timeout,
+        marks=TaskMarks(visibility, bool(is_featured)),
     )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..domain.problems import EngineStartError
 from . import chats, keys, sessions
-from .database import EngineLock, connect, open_for_writing, wal_of
+from .database import EngineLock, open_for_reading, open_for_writing, wal_of
 from .files import FileTable
 from .history import History
+from .webhooks import Due, ended
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Store:
         except BaseException:
             self._lock.release()
             raise
-        self._reads, self._scans = connect(path), connect(path)
+        self._reads, self._scans = open_for_reading(path), open_for_reading(path)
         self._scanner = ThreadPoolExecutor(1, thread_name_prefix="inferencesh-reader")
         self._max_log_chars = max_log_chars
         self.history = History(self._reads, max_log_chars)
@@ -82,6 +83,10 @@ class Store:
     def unfinished_chats(self) -> list[str]:
         """The ids of chats with a turn to go on with, or a message to begin one."""
         return chats.unfinished(self._reads)
+
+    def webhooks_due(self) -> list[Due]:
+        """What is to be told of tasks that have ended."""
+        return ended(self._reads)
 
     async def scan(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Run a read that may take long, off the event loop."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from ..domain.task import Change, Step, TaskSpec, TaskState
+    from ..domain.task import Change, Step, TaskMarks, TaskSpec, TaskState
 
 ENDED = int(TaskStatus.COMPLETED)
 
@@ -78,6 +78,15 @@ def _insert_logs(db: sqlite3.Connection, task_id: str, change: Change) -> None:
         )
 
 
+def append_log(db: sqlite3.Connection, task_id: str, at: float, log_type: int, content: str) -> None:
+    """Text for the log of a task that has ended; none for one that was deleted."""
+    db.execute(
+        "INSERT INTO logs (task_id, seq, at, log_type, content)"
+        " SELECT id, seq, ?, ?, ? FROM tasks WHERE id = ?",
+        (at, log_type, content, task_id),
+    )
+
+
 def finish(db: sqlite3.Connection, task_id: str, change: Change, state: TaskState) -> None:
     """The end of a task: its row takes the final state, and never changes again."""
     db.execute(
@@ -104,6 +113,14 @@ def refresh(db: sqlite3.Connection, states: Iterable[tuple[str, TaskState]]) -> 
     db.executemany(
         "UPDATE tasks SET status = ?, updated_at = ?, worker_id = ? WHERE id = ? AND status < ?",
         [(int(state.status), state.updated_at, state.worker_id, task_id, ENDED) for task_id, state in states],
+    )
+
+
+def mark(db: sqlite3.Connection, task_id: str, marks: TaskMarks) -> None:
+    """How the task is shown from now on."""
+    db.execute(
+        "UPDATE tasks SET visibility = ?, is_featured = ? WHERE id = ?",
+        (marks.visibility, marks.is_featured, task_id),
     )
 
 

@@ -1,14 +1,16 @@
 """The one writer: what arrives together is committed together, and what must last is synced by a thread.
 
 A commit to the write-ahead log is a copy into memory and takes microseconds: the event loop does it itself.
-Bringing it to the disk takes milliseconds: a thread does that, one fdatasync for all commits before it. A
-write is settled when it is as safe as it asked for, and never before one that came earlier.
+Bringing it to the disk takes milliseconds: a thread does that, one fdatasync for all commits before it. Where
+the disk is as quick as the way to the thread and back, and only one task is there to wait, the loop does that
+too. A write is settled when it is as safe as it asked for, and never before one that came earlier.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import time
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DEFER_SECONDS = 0.01
+# With so many tasks at once nobody's answer is next: commits are cheaper together.
+_CROWD = 8
+_CROWDED_SECONDS = 0.002
+# A disk this quick is not worth the two hand-overs to a thread when nothing else is going on.
+_QUICK_SYNC_SECONDS = 0.001
 _FULL_RETRY_SECONDS = 0.25
 _log = logging.getLogger("inferencesh.engine")
 
@@ -63,9 +70,15 @@ class Writer:
         connection: The only one that writes; its commits need not sync.
         log: The database's write-ahead log.
         loop: The loop it belongs to.
+
+    Attributes:
+        crowd: Says how many tasks are unfinished.
     """
 
+    crowd: Callable[[], int]
+
     def __init__(self, connection: sqlite3.Connection, log: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self.crowd = lambda: _CROWD
         self._connection = connection
         connection.execute("PRAGMA busy_timeout = 0")  # the loop must not stand still for a lock
         self._loop = loop
@@ -90,13 +103,19 @@ class Writer:
                 future.set_result(result)
 
         self.submit(Write(run, settle, durable, refusable))
+        if not self.crowd():
+            self._commit_waiting()  # nobody else is there to come along
         return await future
 
     def submit(self, write: Write) -> None:
         """Commit this as soon as possible, after everything that came before it."""
         self._take_deferred()
         self._waiting.append(write)
-        if self._commit_handle is None:
+        if self._commit_handle is not None:
+            return
+        if self.crowd() > _CROWD:
+            self._commit_later(_CROWDED_SECONDS)
+        else:
             # Not at once: what else this turn of the loop brings joins the transaction.
             self._commit_handle = self._loop.call_soon(self._commit_waiting)
 
@@ -152,7 +171,8 @@ class Writer:
             results = self._transaction(batch)
         except Exception as error:  # noqa: BLE001  # each write is told its own error
             return self._one_by_one(batch) if len(batch) > 1 else self._failed(batch[0], error)
-        self._syncer.settle([_Outcome(*each) for each in zip(batch, results, strict=True)])
+        outcomes = [_Outcome(*each) for each in zip(batch, results, strict=True)]
+        self._syncer.settle(outcomes, alone=self.crowd() <= 1)
         return []
 
     def _one_by_one(self, batch: list[Write]) -> list[Write]:
@@ -194,16 +214,21 @@ class _Syncer:
         self._file = os.open(log, os.O_RDWR)
         self._queue: SimpleQueue[list[_Outcome] | None] = SimpleQueue()
         self._unsettled = 0
+        self._seconds = 10 * _QUICK_SYNC_SECONDS
         self._thread = Thread(target=self._work, name="inferencesh-sync", daemon=True)
         self._thread.start()
 
-    def settle(self, outcomes: list[_Outcome]) -> None:
-        """Settle these when it is their turn."""
-        if self._unsettled or any(outcome.write.durable for outcome in outcomes):
-            self._unsettled += 1
-            self._queue.put(outcomes)
-        else:
-            _settle(outcomes)
+    def settle(self, outcomes: list[_Outcome], *, alone: bool = False) -> None:
+        """Settle these when it is their turn; `alone` says that nothing else waits for the loop."""
+        if not self._unsettled:
+            if not any(outcome.write.durable for outcome in outcomes):
+                _settle(outcomes)
+                return
+            if alone and self._seconds < _QUICK_SYNC_SECONDS:
+                _settle(self._synced(outcomes))
+                return
+        self._unsettled += 1
+        self._queue.put(outcomes)
 
     def sync(self) -> None:
         """Have everything committed so far on the disk when this returns."""
@@ -231,14 +256,23 @@ class _Syncer:
         return batches
 
     def _sync_and_tell(self, batches: list[list[_Outcome]]) -> None:
-        outcomes = [outcome for batch in batches for outcome in batch]
-        if any(outcome.write.durable and outcome.error is None for outcome in outcomes):
-            try:
-                _sync(self._file)
-            except OSError as error:
-                outcomes = [_Outcome(each.write, error=each.error or error) for each in outcomes]
+        outcomes = self._synced([outcome for batch in batches for outcome in batch])
         if outcomes and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._tell, outcomes, len(batches))
+
+    def _synced(self, outcomes: list[_Outcome]) -> list[_Outcome]:
+        """The outcomes, those that must last on the disk."""
+        if not any(outcome.write.durable and outcome.error is None for outcome in outcomes):
+            return outcomes
+        began = time.perf_counter()
+        try:
+            _sync(self._file)
+        except OSError as error:
+            return [_Outcome(each.write, error=each.error or error) for each in outcomes]
+        took = time.perf_counter() - began
+        # Slow syncs are believed at once, quick ones after some.
+        self._seconds = max(took, 0.8 * self._seconds + 0.2 * took)
+        return outcomes
 
     def _tell(self, outcomes: list[_Outcome], batches: int) -> None:
         self._unsettled -= batches
