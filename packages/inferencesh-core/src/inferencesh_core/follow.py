@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from .errors import APIError, StreamError, TaskTimeoutError, TransportError
-from .flow.effects import afterwards, close_stream, emit, now, read, sleep
+from .flow.effects import afterwards, close_stream, emit, emit_all, now, read, sleep
 from .http.ndjson import LineDecoder, LineTooLongError
 from .http.retry import RETRIED_STATUSES, backoff
 from .task_lines import TaskView, completed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .config import ClientConfig
     from .flow.effects import Feed, Flow, OpenedStream
     from .http.api import Api
@@ -145,17 +147,13 @@ class Follower:
         decoder = LineDecoder(max_line_bytes=self._config.max_line_bytes)
         heard = yield from now()
         while chunk := (yield from self._read(stream, heard)):
-            heard_more = False
-            for line in decoder.feed(chunk):
-                heard_more = True
-                yield from self._take(line)
+            heard_more = yield from self._take(decoder.feed(chunk))
             if self._view.is_finished():
                 yield from self._say_goodbye(stream)
                 return
             if heard_more:
                 heard = yield from now()
-        for line in decoder.close():
-            yield from self._take(line)
+        yield from self._take(decoder.close())
 
     def _read(self, stream: OpenedStream, heard: float) -> Flow[bytes]:
         """Give the next bytes. Only whole lines count as life, so a server that trickles is silent too."""
@@ -163,17 +161,33 @@ class Follower:
         left = yield from self._time_left()
         return (yield from read(stream, patience if left is None else min(patience, left)))
 
-    def _take(self, line: object) -> Feed[Task, None]:
+    def _take(self, lines: Iterator[object]) -> Feed[Task, bool]:
+        """Emit what is new in the lines, all at once; tell whether there was a line at all."""
+        heard_more = False
+        news: list[Task] = []
+        try:
+            for line in lines:
+                if not heard_more:
+                    heard_more = True
+                    self._hears()
+                try:
+                    task = self._view.accept(line)
+                except LookupError:
+                    yield from self._ask()
+                    task = self._view.accept(line) or self._view.task
+                if task is not None:
+                    news.append(task)
+        except LineTooLongError:
+            yield from emit_all(news)
+            raise
+        if news:
+            self._fruitless_connections = 0
+            yield from emit_all(news)
+        return heard_more
+
+    def _hears(self) -> None:
         self._silent_connections = 0
         self._failures.clear()
-        try:
-            task = self._view.accept(line)
-        except LookupError:
-            yield from self._ask()
-            task = self._view.accept(line) or self._view.task
-        if task is not None:
-            self._fruitless_connections = 0
-            yield from emit(task)
 
     def _say_goodbye(self, stream: OpenedStream) -> Flow[None]:
         try:

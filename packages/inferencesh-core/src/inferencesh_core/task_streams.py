@@ -113,8 +113,8 @@ class TaskStream(_TaskStream):
             self._iterator = self._client.driver.iterate(self._follower().updates())
         iterator = self._iterator
         try:
-            for task in iterator:
-                yield self._seen(task)
+            for self._task in iterator:
+                yield self._task
         except Exception as error:
             self._failed(error)
             raise

@@ -14,7 +14,7 @@ and one asyncio driver serve every operation, so nothing is written twice. Three
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Union
 
 if TYPE_CHECKING:
@@ -128,12 +128,12 @@ class Afterwards(Effect):
 
 
 class Emit(Generic[T]):
-    """Hand a value to whoever iterates the feed. Not an effect: a plain flow must not emit."""
+    """Hand values to whoever iterates the feed. Not an effect: a plain flow must not emit."""
 
-    __slots__ = ("value",)
+    __slots__ = ("values",)
 
-    def __init__(self, value: T) -> None:
-        self.value = value
+    def __init__(self, values: Sequence[T]) -> None:
+        self.values = values
 
 
 class OpenedStream:
@@ -239,7 +239,16 @@ def afterwards(flow: Flow[None]) -> Flow[None]:
 
 def emit(value: T) -> Generator[Emit[T], Any, None]:
     """Hand ``value`` to whoever iterates the feed."""
-    yield Emit(value)
+    yield Emit((value,))
+
+
+def emit_all(values: Sequence[T]) -> Generator[Emit[T], Any, None]:
+    """Hand over ``values``, one after the other; the feed goes on when the last was taken.
+
+    Each value has to climb through every generator of a feed, so what there is at once goes in one step.
+    """
+    if values:
+        yield Emit(values)
 
 
 def fork(flows: Iterable[Flow[R]], limit: int) -> Flow[Group[R]]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .messages import Request
 
 SEND_BLOCK_BYTES = 256 * 1024
-READ_BLOCK_BYTES = 256 * 1024
+READ_BLOCK_BYTES = 64 * 1024
 
 SEND_SECONDS = 60.0
 """How long one block of a body may take to leave."""

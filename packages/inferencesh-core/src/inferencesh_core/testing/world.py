@@ -99,7 +99,8 @@ class World(ScriptedServer, SyncDriver):
                 self._happen()
                 while process.emitted:
                     yield process.emitted.popleft()
-                    process.wake()
+                    if not process.emitted:
+                        process.wake()
         finally:
             process.end()
         return process.outcome.value  # type: ignore[no-any-return]
@@ -193,7 +194,7 @@ class _Process:
 
     def _perform(self, step: Effect | Emit[Any]) -> None:
         if isinstance(step, Emit):
-            self.emitted.append(step.value)
+            self.emitted.extend(step.values)
             return
         try:
             _PERFORM[type(step)](self, step)
