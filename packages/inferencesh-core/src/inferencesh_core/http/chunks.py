@@ -48,13 +48,16 @@ class ChunkDecoder:
         """Collect the content; give where the part begins that needs more bytes."""
         # A call for each chunk would take as long as all the rest: events come one to a chunk.
         position, end, left = 0, len(block), self._left
+        size, size_line = 0, b"0"
         while True:
             if not left:
                 newline = block.find(_LINE_END, position)
                 if newline < 0:
                     self._check_line(end - position)
                     break
-                size = _size_in(block[position:newline])
+                # The chunks of a proxy are of one size, those of events of a few.
+                if (line := block[position:newline]) != size_line:
+                    size, size_line = _size_in(line), line
                 position = newline + 2
                 if not size:
                     self._in_trailer = True
