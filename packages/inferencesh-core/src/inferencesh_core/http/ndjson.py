@@ -7,6 +7,7 @@ an error, because memory would be the price.
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ..json_codec import codec
@@ -87,12 +88,13 @@ class LineDecoder:
         Raises:
             LineTooLongError: After the values before the long line.
         """
-        end = chunk.rfind(b"\n")
-        # Splitting looks at every byte by itself; most chunks of a long line have nothing to split.
-        lines: list[Line] = [] if end < 0 else [*chunk[:end].split(b"\n")]
+        # `split` looks at every byte by itself, which in a long line takes half as long as parsing it.
+        pieces = BytesIO(chunk).readlines()
+        rest = pieces.pop() if pieces and not chunk.endswith(b"\n") else b""
+        lines: list[Line] = [piece[:-1] for piece in pieces]
         if lines:
             lines[0] = self._finish_line(lines[0])
-        self._pending += chunk[end + 1 :]
+        self._pending += rest
         return self._values(lines)
 
     def close(self) -> Iterator[Any]:
