@@ -421,6 +421,15 @@ def test_a_line_beyond_the_limit_ends_following_with_its_size():
         world.client(max_line_bytes=100).tasks.wait_for_completion(ID)
 
 
+def test_updates_in_one_chunk_with_a_line_beyond_the_limit_are_given_first():
+    good = b'{"id": "%s", "status": 7, "output": 1}\n' % ID.encode()
+    world = World([stream(good + b"x" * 200)])
+    updates = iter(world.client(max_line_bytes=100).tasks.stream(ID))
+    assert next(updates)["output"] == 1
+    with pytest.raises(StreamError, match=r"line 2 .* longer than 100 bytes"):
+        next(updates)
+
+
 @pytest.mark.parametrize("garbage", [b"[]", b'"text"', b"null", b""])
 def test_an_answer_that_is_no_task_is_named(garbage):
     world = World([stream(), answer(garbage)])

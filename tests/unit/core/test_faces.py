@@ -4,7 +4,7 @@ import inspect
 import pytest
 
 from inferencesh_core.flow.driver import SyncDriver
-from inferencesh_core.flow.effects import call, emit, fork, gather, join, now, result_of, sleep
+from inferencesh_core.flow.effects import call, emit, emit_all, fork, gather, join, now, result_of, sleep
 from inferencesh_core.flow.faces import Async, Face, Sync, iteration, operation
 from inferencesh_core.tasks import AsyncTasksAPI, TasksAPI
 from inferencesh_core.testing.world import World
@@ -118,6 +118,19 @@ class TestDrivers:
 
         with pytest.raises(TypeError, match="iterate it instead"):
             driver.run(feed())
+
+    def test_values_emitted_together_are_taken_one_by_one_before_the_feed_goes_on(self, driver):
+        taken, seen = [], []
+
+        def feed():
+            yield from emit_all([])
+            yield from emit_all([1, 2, 3])
+            seen.extend(taken)
+            yield from emit(4)
+
+        for value in driver.iterate(feed()):
+            taken.append(value)  # noqa: PERF402 - the feed looks at it meanwhile
+        assert (taken, seen) == ([1, 2, 3, 4], [1, 2, 3])
 
     def test_the_result_of_a_feed_is_what_it_returns(self, driver):
         def flow():

@@ -13,6 +13,8 @@ from .chat import Change
 from .errors import TurnTimeoutError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from inferencesh_core.context import ClientContext
     from inferencesh_core.flow.effects import Feed, Flow
     from inferencesh_core.follow import FollowOptions
@@ -56,11 +58,15 @@ class ChatFollower(Listener[Change]):
     def _is_over(self) -> bool:
         return self._view.is_over
 
-    def _take(self, line: object) -> Feed[Change, None]:
-        self._progressed()
-        yield from emit(self._view.accept(line))
-        if self._view.is_in_doubt:
-            yield from self._look()
+    def _take(self, lines: Iterator[object]) -> Feed[Change, bool]:
+        heard_more = False
+        for line in lines:
+            heard_more = True
+            self._progressed()
+            yield from emit(self._view.accept(line))
+            if self._view.is_in_doubt:
+                yield from self._look()
+        return heard_more
 
     def _look(self) -> Feed[Change, None]:
         left = yield from self.time_left()

@@ -68,8 +68,9 @@ class AsyncioDriver:
                 except StopIteration:
                     return
                 if isinstance(step, Emit):
+                    for emitted in step.values:
+                        yield emitted
                     value, error = None, None
-                    yield step.value
                 else:
                     value, error = await scope.perform(step)
         finally:

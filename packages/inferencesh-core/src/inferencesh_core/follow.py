@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from .errors import StreamError, TaskTimeoutError
-from .flow.effects import afterwards, emit
+from .flow.effects import afterwards, emit, emit_all
+from .http.ndjson import LineTooLongError
 from .listening import Listener
 from .task_lines import Task, TaskView, completed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .config import ClientConfig
     from .flow.effects import Feed, Flow
     from .http.api import Api
@@ -96,15 +99,32 @@ class Follower(Listener[Task]):
     def _place(self) -> dict[str, str]:
         return {} if self._view.seq is None else {"Last-Event-ID": str(self._view.seq)}
 
-    def _take(self, line: object) -> Feed[Task, None]:
+    def _take(self, lines: Iterator[object]) -> Feed[Task, bool]:
+        heard_more = False
+        news: list[Task] = []
         try:
-            task = self._view.accept(line)
-        except LookupError:
-            yield from self._ask()
-            task = self._view.accept(line) or self._view.task
-        if task is not None:
+            for line in lines:
+                heard_more = True
+                try:
+                    task = self._view.accept(line)
+                except LookupError:
+                    yield from self._tell(news)
+                    yield from self._ask()
+                    task = self._view.accept(line) or self._view.task
+                if task is not None:
+                    news.append(task)
+        except LineTooLongError:
+            yield from self._tell(news)
+            raise
+        yield from self._tell(news)
+        return heard_more
+
+    def _tell(self, news: list[Task]) -> Feed[Task, None]:
+        """Emit what came together at once: each step through the generators costs as much as a line."""
+        if news:
             self._progressed()
-            yield from emit(task)
+            yield from emit_all(news)
+            news.clear()
 
     def _must_look(self) -> bool:
         # Numbered events come again by the next stream, all of them; only one that brought none is doubted.

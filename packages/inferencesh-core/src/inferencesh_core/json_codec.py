@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Codec(NamedTuple):
     """A pair of functions between JSON and values; see `loads` and `dumps`."""
 
-    loads: Callable[[bytes | str], Any]
+    loads: Callable[[bytes | bytearray | str], Any]
     dumps: Callable[[Any], bytes]
 
 
@@ -33,7 +33,7 @@ def codec() -> Codec:
         return plain
 
 
-def loads(data: bytes | str) -> Any:
+def loads(data: bytes | bytearray | str) -> Any:
     """The value that `data` (UTF-8 if bytes) spells; `NaN` and `Infinity` are read too.
 
     Raises:
@@ -55,16 +55,16 @@ def dumps(value: Any) -> bytes:
 def _stdlib_codec() -> Codec:
     import json  # noqa: PLC0415 - not needed to import the client
 
-    decode_at_start = json.JSONDecoder().raw_decode
+    scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # raw_decode without a call around it
     encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
-    def stdlib_loads(data: bytes | str) -> Any:
+    def stdlib_loads(data: bytes | bytearray | str) -> Any:
         # json.loads guesses encodings and looks for white space first, which on a small event
         # takes as long as the parsing. It stays the judge of everything unusual.
         try:
             text = data if isinstance(data, str) else data.decode()
-            value, end = decode_at_start(text)
-        except ValueError:
+            value, end = scan(text, 0)
+        except (ValueError, StopIteration):
             return json.loads(data)
         return value if end == len(text) or not text[end:].strip(" \t\r\n") else json.loads(data)
 
@@ -83,7 +83,7 @@ def _orjson_codec(plain: Codec) -> Codec:
     # What the standard library refuses is refused here as well.
     options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
-    def orjson_loads(data: bytes | str) -> Any:
+    def orjson_loads(data: bytes | bytearray | str) -> Any:
         try:
             return orjson.loads(data)
         except ValueError:

@@ -8,7 +8,7 @@ again after each sign of life.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .errors import APIError, StreamError, TransportError
 from .flow.effects import close_stream, now, read, sleep
@@ -16,6 +16,8 @@ from .http.ndjson import LineDecoder, LineTooLongError
 from .http.retry import RETRIED_STATUSES, backoff
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .config import ClientConfig
     from .flow.effects import Feed, Flow, OpenedStream
     from .follow import FollowOptions
@@ -54,8 +56,11 @@ class Listener(ABC, Generic[T]):
         """Tell whether the final state is known."""
 
     @abstractmethod
-    def _take(self, line: object) -> Feed[T, None]:
-        """Emit what is news in a line."""
+    def _take(self, lines: Iterator[object]) -> Feed[T, bool]:
+        """Emit what is news in the lines that came at once; tell whether there was one at all.
+
+        Lines are decoded as they are asked for, so asking for one may raise `LineTooLongError`.
+        """
 
     @abstractmethod
     def _look(self) -> Feed[T, None]:
@@ -137,17 +142,13 @@ class Listener(ABC, Generic[T]):
         decoder = LineDecoder(max_line_bytes=self._config.max_line_bytes)
         heard = yield from now()
         while chunk := (yield from self._read(stream, heard)):
-            heard_more = False
-            for line in decoder.feed(chunk):
-                heard_more = True
-                yield from self._hear(line)
+            heard_more = yield from self._hear(decoder.feed(chunk))
             if self._is_over():
                 yield from self._say_goodbye(stream)
                 return
             if heard_more:
                 heard = yield from now()
-        for line in decoder.close():
-            yield from self._hear(line)
+        yield from self._hear(decoder.close())
 
     def _read(self, stream: OpenedStream, heard: float) -> Flow[bytes]:
         """Give the next bytes. Only whole lines count as life, so a server that trickles is silent too."""
@@ -155,10 +156,12 @@ class Listener(ABC, Generic[T]):
         left = yield from self.time_left()
         return (yield from read(stream, patience if left is None else min(patience, left)))
 
-    def _hear(self, line: Any) -> Feed[T, None]:
-        self._silent_connections = 0
-        self._failures.clear()
-        yield from self._take(line)
+    def _hear(self, lines: Iterator[object]) -> Feed[T, bool]:
+        heard_more = yield from self._take(lines)
+        if heard_more:
+            self._silent_connections = 0
+            self._failures.clear()
+        return heard_more
 
     def _say_goodbye(self, stream: OpenedStream) -> Flow[None]:
         try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .errors import TaskCancelledError, TaskFailedError
 from .statuses import TaskStatus, is_terminal_status, parse_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Task: TypeAlias = "dict[str, Any]"
 """A task as the API gives it; the fields are those of `inferencesh_core.types.TaskDTO`."""
@@ -43,16 +46,16 @@ class TaskView:
         Raises:
             LookupError: the line names changed fields of a task of which nothing is known yet.
         """
-        data, fields = _content_of(line)
-        if data is None or self._finished:
+        if self._finished or not isinstance(line, dict):
+            return None
+        data, fields = (line, None) if "id" in line and "status" in line else _content_of(line)
+        if data is None:
             return None
         seq = _seq_in(line, data)
         if seq is not None and self.seq is not None and seq <= self.seq:
             return None
         if fields is not None:
-            if self.task is None:
-                raise LookupError(f"changed fields of task {self.task_id}, of which nothing is known")
-            data = {**self.task, **{name: data[name] for name in fields if name in data}}
+            data = self._with_changed(data, fields)
             if seq is not None:
                 data["seq"] = seq
         if seq is None:
@@ -63,6 +66,16 @@ class TaskView:
             self.seq = seq
         self._set(data)
         return data if is_news else None
+
+    def _with_changed(self, data: Task, fields: Iterable[Any]) -> Task:
+        """Give the task as known, with some fields of ``data``; what is no name of one is passed over."""
+        if self.task is None:
+            raise LookupError(f"changed fields of task {self.task_id}, of which nothing is known")
+        task = self.task.copy()
+        for name in fields:
+            if isinstance(name, str) and name in data:
+                task[name] = data[name]
+        return task
 
     def _differs(self, task: Task) -> bool:
         return {**task, "seq": None} != {**(self.task or {}), "seq": None}
@@ -82,25 +95,21 @@ class TaskView:
         return task
 
 
-def _content_of(line: Any) -> tuple[Task | None, list[str] | None]:
-    """Give the task in a line, and the names of the fields that count when it is not whole."""
-    if not isinstance(line, dict):
-        return None, None
-    if "id" in line and "status" in line:
-        return line, None
+def _content_of(line: dict[str, Any]) -> tuple[Task | None, Iterable[Any] | None]:
+    """Give the task wrapped in a line, and the names of the fields that count when it is not whole."""
     data, fields = line.get("data"), line.get("fields")
     if not isinstance(data, dict) or line.get("event") == "delta":
         return None, None
     if isinstance(fields, list):
-        return data, [name for name in fields if isinstance(name, str)]
+        return data, fields
     if "status" not in data:
         return None, None
-    return data, None if "id" in data else list(data)
+    return data, None if "id" in data else data
 
 
 def _seq_in(line: dict[str, Any], data: Task) -> int | None:
     """Give the number of an event, ``None`` where the server does not count."""
-    seq = line.get("seq", data.get("seq"))
+    seq = line.get("seq") if line is data or "seq" in line else data.get("seq")
     return seq if type(seq) is int else None
 
 

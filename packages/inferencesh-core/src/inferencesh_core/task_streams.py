@@ -81,10 +81,6 @@ class _TaskStream:
         if self._task:
             yield from self._follower().leave()
 
-    def _seen(self, task: Task) -> Task:
-        self._task = task
-        return task
-
     def _failed(self, error: Exception) -> None:
         self._error = error
         if isinstance(error, TaskError):
@@ -113,8 +109,8 @@ class TaskStream(_TaskStream):
             self._iterator = self._client.driver.iterate(self._follower().updates())
         iterator = self._iterator
         try:
-            for task in iterator:
-                yield self._seen(task)
+            for self._task in iterator:
+                yield self._task
         except Exception as error:
             self._failed(error)
             raise
@@ -161,8 +157,8 @@ class AsyncTaskStream(_TaskStream):
             self._iterator = self._client.driver.iterate(self._follower().updates())
         iterator = self._iterator
         try:
-            async for task in iterator:
-                yield self._seen(task)
+            async for self._task in iterator:
+                yield self._task
         except Exception as error:
             self._failed(error)
             raise

@@ -99,7 +99,7 @@ class _Scope:
                 return end.value  # type: ignore[no-any-return]
             value, error = None, None
             if isinstance(step, Emit):
-                yield step.value
+                yield from step.values
                 continue
             try:
                 value = _PERFORM[type(step)](self, step)

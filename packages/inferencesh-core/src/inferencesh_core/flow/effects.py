@@ -14,7 +14,7 @@ and one asyncio driver serve every operation, so nothing is written twice. Three
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Union
 
@@ -150,12 +150,12 @@ class Afterwards(Effect):
 
 
 class Emit(Generic[T]):
-    """Hand a value to whoever iterates the feed. Not an effect: a plain flow must not emit."""
+    """Hand values to whoever iterates the feed. Not an effect: a plain flow must not emit."""
 
-    __slots__ = ("value",)
+    __slots__ = ("values",)
 
-    def __init__(self, value: T) -> None:
-        self.value = value
+    def __init__(self, values: Sequence[T]) -> None:
+        self.values = values
 
 
 class OpenedStream:
@@ -275,7 +275,16 @@ def afterwards(flow: Flow[None]) -> Flow[None]:
 
 def emit(value: T) -> Generator[Emit[T], Any, None]:
     """Hand ``value`` to whoever iterates the feed."""
-    yield Emit(value)
+    yield Emit((value,))
+
+
+def emit_all(values: Sequence[T]) -> Generator[Emit[T], Any, None]:
+    """Hand over ``values``, one after the other; the feed goes on when the last was taken.
+
+    Each value has to climb through every generator of a feed, so what there is at once goes in one step.
+    """
+    if values:
+        yield Emit(values)
 
 
 def fork(flows: Iterable[Flow[R]], limit: int) -> Flow[Group[R]]:
@@ -317,7 +326,8 @@ def through(feed: Feed[T, R], take: Callable[[T], Feed[U, Any]]) -> Feed[U, R]:
             return end.value  # type: ignore[no-any-return]
         value, error = None, None
         if isinstance(step, Emit):
-            yield from take(step.value)
+            for emitted in step.values:
+                yield from take(emitted)
             continue
         try:
             value = yield step

@@ -3,6 +3,7 @@ r"""The chunked transfer coding, decoded as it arrives: many small chunks at onc
 from __future__ import annotations
 
 _MAX_SIZE_LINE_BYTES = 4096
+_LINE_END = b"\r\n"
 
 
 class ChunkError(ValueError):
@@ -21,7 +22,7 @@ class ChunkDecoder:
         self.finished = False
         """Whether the last chunk and what follows it have come."""
         self._left = 0
-        self._content_ended = False
+        """Bytes of the chunk at hand still to come, its line end included."""
         self._pending = b""
         self._in_trailer = False
 
@@ -31,50 +32,51 @@ class ChunkDecoder:
         Raises:
             ChunkError: they are no chunked body.
         """
-        if self._left > len(block):
+        if len(block) <= self._left - len(_LINE_END):
             self._left -= len(block)
             return block
-        block = self._pending + block
+        if self._pending:
+            block = self._pending + block
         parts: list[bytes] = []
-        position = self._content(block, 0, self._left, parts) if self._left else 0
-        self._pending = block[self._chunks(block, position, parts) :]
-        return b"".join(parts)
+        position = 0 if self._in_trailer else self._chunks(block, parts)
+        if self._in_trailer:
+            position = self._trailer(block, position)
+        self._pending = block[position:]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _chunks(self, block: bytes, position: int, parts: list[bytes]) -> int:
-        """Collect the content from ``position`` on; give where the part begins that needs more bytes."""
-        end = len(block)
-        while position < end and not self._in_trailer:
-            if self._content_ended:
-                if not block.startswith(b"\r\n", position):
-                    return self._line_end_to_come(block, position)
-                position += 2
-                self._content_ended = False
-            newline = block.find(b"\r\n", position)
-            if newline < 0:
-                self._check_line(end - position)
-                return position
-            size = _size_in(block[position:newline])
-            position = newline + 2
-            self._in_trailer = not size
-            if size:
-                position = self._content(block, position, size, parts)
-        return self._trailer(block, position) if self._in_trailer else position
-
-    def _content(self, block: bytes, position: int, size: int, parts: list[bytes]) -> int:
-        """Collect what there is of a chunk's content; give where it ends."""
-        stop = position + size
-        parts.append(block[position:stop])
-        self._left = max(0, stop - len(block))
-        self._content_ended = not self._left
-        return min(stop, len(block))
-
-    def _line_end_to_come(self, block: bytes, position: int) -> int:
-        if block[position:] != b"\r":
-            raise ChunkError(f"{block[position : position + 40]!r} does not end a chunk")
+    def _chunks(self, block: bytes, parts: list[bytes]) -> int:
+        """Collect the content; give where the part begins that needs more bytes."""
+        # A call for each chunk would take as long as all the rest: events come one to a chunk.
+        position, end, left = 0, len(block), self._left
+        size, size_line = 0, b"0"
+        while True:
+            if not left:
+                newline = block.find(_LINE_END, position)
+                if newline < 0:
+                    self._check_line(end - position)
+                    break
+                # The chunks of a proxy are of one size, those of events of a few.
+                if (line := block[position:newline]) != size_line:
+                    size, size_line = _size_in(line), line
+                position = newline + 2
+                if not size:
+                    self._in_trailer = True
+                    break
+                left = size + 2
+            stop = position + left
+            parts.append(block[position : stop - 2])
+            if stop > end:
+                position = min(stop - 2, end)
+                left = stop - position
+                break
+            if not block.startswith(_LINE_END, stop - 2):
+                raise ChunkError(f"{block[stop - 2 : stop + 38]!r} does not end a chunk")
+            position, left = stop, 0
+        self._left = left
         return position
 
     def _trailer(self, block: bytes, position: int) -> int:
-        while (newline := block.find(b"\r\n", position)) >= 0:
+        while (newline := block.find(_LINE_END, position)) >= 0:
             if newline == position:
                 self.finished = True
                 return len(block)

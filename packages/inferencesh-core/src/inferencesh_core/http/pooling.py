@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from .messages import Request
 
 SEND_BLOCK_BYTES = 256 * 1024
-READ_BLOCK_BYTES = 256 * 1024
+READ_BLOCK_BYTES = 64 * 1024
+"""Larger blocks come from the kernel anew each time, and clearing their pages takes longer than reading."""
 
 SEND_SECONDS = 60.0
 """How long one block of a body may take to leave."""

@@ -105,7 +105,8 @@ class World(ScriptedServer, SyncDriver):
                 self._happen()
                 while process.emitted:
                     yield process.emitted.popleft()
-                    process.wake()
+                    if not process.emitted:
+                        process.wake()
         finally:
             process.end()
         return process.outcome.value  # type: ignore[no-any-return]
@@ -199,7 +200,7 @@ class _Process:
 
     def _perform(self, step: Effect | Emit[Any]) -> None:
         if isinstance(step, Emit):
-            self.emitted.append(step.value)
+            self.emitted.extend(step.values)
             return
         try:
             _PERFORM[type(step)](self, step)
