@@ -139,6 +139,7 @@ class Calls:
             text = _not_available(info.name)
         if text is None:
             claim.is_left = True
+            _tell_who_waits(info, shift)
             return []
         return [self._answered(claim, own, text)]
 
@@ -227,6 +228,14 @@ _NO_OBJECT = '{"error": "the arguments are not a JSON object"}'
 
 def _not_available(name: str) -> str:
     return dumps({"status": "not_available", "message": f"the tool {name} is not available here"}).decode()
+
+
+def _tell_who_waits(info: ToolCallInfo, shift: Shift) -> None:
+    if shift.on_tool_call is None and shift.answers_all:
+        _log.warning(
+            "the tool %s (%s) waits for an answer: give on_tool_call, or call submit_tool_result(%r, ...)",
+            *(info.name, info.id, info.id),
+        )
 
 
 def _count(claim: _Claim, error: APIError | TransportError) -> None:
