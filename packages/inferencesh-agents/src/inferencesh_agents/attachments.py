@@ -71,7 +71,8 @@ def listed(files: Any, name: str) -> list[Attachable]:
     """
     if files is None:
         return []
-    if isinstance(files, (str, bytes, bytearray, memoryview, dict)) or not hasattr(files, "__iter__"):
+    is_one = isinstance(files, (str, bytes, bytearray, memoryview, dict)) or hasattr(files, "read")
+    if is_one or not hasattr(files, "__iter__"):
         raise TypeError(f"{name} is a list, not one {type(files).__name__}: write {name}=[...]")
     return list(files)
 
