@@ -45,7 +45,8 @@ def test_a_wheel_holds_its_package_its_licence_and_nothing_else(wheel, package):
 def test_a_wheel_has_every_file_of_the_source_tree(wheel, package):
     source = ROOT / "packages" / package / "src"
     files = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
-    assert {name for name in files if "__pycache__" not in name} - set(wheel.namelist()) == set()
+    caches = re.compile(r"(^|/)(__pycache__|\.)")  # of Python, and of tools that ran there
+    assert {name for name in files if not caches.search(name)} - set(wheel.namelist()) == set()
 
 
 @of_every_package

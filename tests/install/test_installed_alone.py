@@ -141,6 +141,39 @@ with inference() as client:
     assert sessions.run(code, **at_the_engine).splitlines() == ["hello again", "2", "True"]
 
 
+def test_agents_alone_hold_a_conversation_and_run_its_tools(environment_with, at_the_engine):
+    agents = environment_with("inferencesh-agents")
+    assert agents.distributions()["inferencesh-agents"] == ["inferencesh-core", "jsonschema"]
+    code = """
+from inferencesh_core import inference
+from inferencesh_agents import AgentAPIError, string, tool
+weather = tool("get_weather").describe("Get current weather").param("city", string("City name"))
+tools = [weather.handler(lambda args: f"rain in {args['city']}")]
+with inference() as client:
+    agent = client.agents.create({"core_app": {"ref": "inferencesh/scripted"}, "tools": tools})
+    print(agent.send_message("What's the weather in Paris?")["content"][-1]["text"])
+    try: client.agent("nobody/nothing").send_message("Hello!")
+    except AgentAPIError as error: print(error.status_code)
+"""
+    assert agents.run(code, **at_the_engine).splitlines() == ["get_weather says: rain in Paris", "404"]
+
+
+NEED_PYDANTIC = [
+    "function_tool(print)",
+    "inference(api_key='k').agents.create('namespace/name').run('Hello!', output_type=dict)",
+]
+
+
+@pytest.mark.parametrize("expression", NEED_PYDANTIC)
+def test_agents_alone_say_what_functions_and_types_need(environment_with, expression):
+    code = (
+        "from inferencesh_core import inference\nfrom inferencesh_agents import function_tool\n"
+        f"try: {expression}\nexcept ImportError as error: print(error)"
+    )
+    printed = environment_with("inferencesh-agents").run(code)
+    assert printed.endswith("pip install 'inferencesh-agents[pydantic]'")
+
+
 @pytest.mark.parametrize(
     ("package", "module"), [("inferencesh-engine", "inferencesh_core"), ("inferencesh", "inferencesh")]
 )
@@ -159,6 +192,7 @@ def test_the_meta_package_brings_every_package_and_all_names(environment_with):
 
 MISSING = [
     ("inference(api_key='k').agents", "inferencesh-agents"),
+    ("inference(api_key='k').agent('namespace/name')", "inferencesh-agents"),
     ("inference(api_key='k').sessions", "inferencesh-sessions"),
     ("inference(base_url='local:apps')", "inferencesh-engine"),
 ]
@@ -176,6 +210,10 @@ def test_core_names_the_package_that_is_missing(environment_with, expression, pa
 
 def test_the_meta_package_names_the_package_that_is_missing(environment_with):
     bare = environment_with("inferencesh", "inferencesh-core", no_dependencies=True)
-    for name, package in [("BaseApp", "inferencesh-app"), ("async_inference", "inferencesh-async")]:
+    for name, package in [
+        ("BaseApp", "inferencesh-app"),
+        ("async_inference", "inferencesh-async"),
+        ("tool", "inferencesh-agents"),
+    ]:
         code = f"try: from inferencesh import {name}\nexcept ImportError as error: print(error)"
         assert bare.run(code) == f"inferencesh.{name} comes with the package {package}: pip install {package}"

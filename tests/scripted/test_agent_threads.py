@@ -3,6 +3,8 @@
 import json
 from threading import Barrier
 
+import pytest
+
 from chat_scripts import accepted, invocation, message, now, said
 from inferencesh_agents import tool
 from inferencesh_core.client import Inference
@@ -30,7 +32,8 @@ class Wire(ScriptedServer):
 
 
 class Engine:
-    def __init__(self):
+    def __init__(self, tools=TOOLS):
+        self.tools = tools
         self.results = {}
 
     def __call__(self, seen):
@@ -42,12 +45,18 @@ class Engine:
         return answer(None)
 
     def steps(self):
-        closed = [{**each, "status": "completed"} for each in TOOLS]
-        for line in (now("busy"), said(2, tools=TOOLS), now("awaiting_input")):
+        closed = [{**each, "status": "completed"} for each in self.tools]
+        for line in (now("busy"), said(2, tools=self.tools), now("awaiting_input")):
             yield json.dumps(line).encode() + b"\n"
-        assert len(self.results) == len(TOOLS)
+        assert len(self.results) == len(self.tools)
         for line in (now("busy"), said(2, tools=closed), said(3, text="done"), now("idle")):
             yield json.dumps(line).encode() + b"\n"
+
+
+def agent_of(engine, handler):
+    client = Inference("key", "https://api.scripted.test", transport=Wire(engine))
+    config = {"core_app": {"ref": "acme/model"}, "tools": [tool("get_weather").handler(handler)]}
+    return client.agents.create(config)
 
 
 def test_several_tools_of_one_message_run_at_once():
@@ -58,7 +67,22 @@ def test_several_tools_of_one_message_run_at_once():
         return str(args["n"])
 
     engine = Engine()
-    with Inference("key", "https://api.scripted.test", transport=Wire(engine)) as client:
-        config = {"core_app": {"ref": "acme/model"}, "tools": [tool("get_weather").handler(handler)]}
-        assert client.agents.create(config).send_message("hi") == message(3, text="done")
+    assert agent_of(engine, handler).send_message("hi") == message(3, text="done")
     assert engine.results == {"ti1": "1", "ti2": "2", "ti3": "3"}
+
+
+def test_an_interrupt_passes_and_its_tool_is_not_run_a_second_time():
+    ran = []
+
+    def handler(args):
+        ran.append(args["n"])
+        raise KeyboardInterrupt
+
+    engine = Engine(TOOLS[:1])
+    agent = agent_of(engine, handler)
+    with pytest.raises(KeyboardInterrupt) as held:
+        agent.send_message("hi")
+    agent.stream_all()
+    assert "interrupted" in engine.results["ti1"]
+    assert ran == [1]
+    del held

@@ -294,6 +294,20 @@ def test_following_somebody_elses_chat_leaves_its_tools_alone():
     assert engine.posts == []
 
 
+def test_a_form_that_nobody_fills_in_is_told_of(caplog):
+    caplog.set_level(logging.WARNING, "inferencesh")
+    form = invocation(1, name="widget", type="internal")
+    assert sent(Engine(form, answers=0)) == []
+    (warning,) = caplog.messages
+    assert "submit_tool_result('ti1'" in warning
+
+
+def test_a_form_is_filled_in_by_whoever_is_told_of_calls():
+    form = invocation(1, name="widget", type="internal")
+    given = results(Engine(form), on_tool_call=lambda _call: {"form_data": {"a": "b"}})
+    assert given == [("ti1", '{"form_data": {"a": "b"}}')]
+
+
 def test_tools_that_others_run_are_left_to_them():
     engine = Engine(invocation(1, "in_progress", type="app"), answers=0)
     assert sent(engine) == []

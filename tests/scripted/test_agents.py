@@ -2,6 +2,7 @@
 
 import base64
 import logging
+from io import BytesIO
 
 import pytest
 from pydantic import BaseModel
@@ -575,7 +576,7 @@ def test_a_text_that_is_no_file_is_refused_before_anything_is_sent(text):
     assert world.seen == []
 
 
-@pytest.mark.parametrize("files", ["a.png", b"raw", {"uri": "x"}, 7])
+@pytest.mark.parametrize("files", ["a.png", b"raw", {"uri": "x"}, 7, BytesIO(b"raw")])
 def test_files_are_a_list(files):
     with pytest.raises(TypeError, match=r"files=\[\.\.\.\]"):
         agent_in(World([])).send_message("look", files=files)

@@ -185,6 +185,11 @@ def test_only_what_waits_for_somebody_outside_is_due():
     assert due(invocation(1, "completed"), invocation(2, "failed"), invocation(3, "cancelled")) == []
 
 
+def test_what_a_turn_before_waits_for_is_due_when_a_message_is_queued_behind_it():
+    view = hear(ChatView("c1", Turn("c1", message(4, "queued"))), said(2, tools=[invocation()]))
+    assert [each["id"] for each in view.due()] == ["ti1"]
+
+
 def test_arguments_may_be_an_object_or_its_text():
     assert arguments_of(invocation(args={"a": 1})) == {"a": 1}
     assert arguments_of(invocation(args='{"a": 1}')) == {"a": 1}

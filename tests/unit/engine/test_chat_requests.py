@@ -4,7 +4,7 @@ import pytest
 
 from inferencesh_engine.agents.configuration import parse_agent
 from inferencesh_engine.agents.internal_tools import internal_tools
-from inferencesh_engine.agents.requests import parse_agent_run, parse_choice, parse_message
+from inferencesh_engine.agents.requests import check_depth, parse_agent_run, parse_choice, parse_message
 from inferencesh_engine.domain.problems import Problem
 
 CORE = {"core_app": {"ref": "a/model"}}
@@ -63,6 +63,18 @@ def test_a_text_alone_is_a_message():
 )
 def test_a_message_that_is_none_is_refused_by_its_field(given, field):
     assert refused(parse_message, given).extra["field"] == field
+
+
+def nested(depth):
+    value = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_only_so_much_nesting_is_taken():
+    check_depth({"a": [nested(90), {"b": 1}, "text"]})
+    assert "nested deeper than 100" in refused(check_depth, {"a": nested(100)}).detail
 
 
 def test_an_agent_is_chosen_in_several_ways():

@@ -39,11 +39,8 @@ class Attachments:
         """Upload files side by side and give their references, in order; see `upload`.
 
         Raises:
-            TypeError: ``files`` is one file and no list.
             UploadError: a file cannot be read or stored.
         """
-        if isinstance(files, (str, bytes, bytearray, memoryview, File, os.PathLike, dict)):
-            raise TypeError(f"files is a list of files, not one {type(files).__name__}: write files=[...]")
         prepared = [_prepared(file, f"files[{place}]") for place, file in enumerate(files)]
         to_store = [index for index, file in enumerate(prepared) if not isinstance(file, dict)]
         stored = yield from gather((self._store(prepared[index], None) for index in to_store), self._at_once)
@@ -64,6 +61,20 @@ class Attachments:
     def _store(self, data: Any, filename: str | None) -> Flow[FileRef]:
         file = yield from self._files.upload(data, UploadFileOptions(filename=filename))
         return cast("FileRef", {name: file[name] for name in _REF_FIELDS if file.get(name) is not None})
+
+
+def listed(files: Any, name: str) -> list[Attachable]:
+    """Give the files a caller passed, none for ``None``.
+
+    Raises:
+        TypeError: it is one file and no list; ``name`` says which argument.
+    """
+    if files is None:
+        return []
+    is_one = isinstance(files, (str, bytes, bytearray, memoryview, dict)) or hasattr(files, "read")
+    if is_one or not hasattr(files, "__iter__"):
+        raise TypeError(f"{name} is a list, not one {type(files).__name__}: write {name}=[...]")
+    return list(files)
 
 
 def _prepared(data: Any, place: str) -> Any:

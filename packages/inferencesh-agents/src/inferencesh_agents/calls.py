@@ -106,15 +106,23 @@ class Calls:
     def _to_answer(self, invocation: Mapping[str, Any], shift: Shift) -> Flow[list[Flow[None]]]:
         """Give what is left to do about a tool's call, after telling of it."""
         own = str(invocation.get("id"))
-        claim = self._claims.get(own)
-        if claim is None or (claim.is_left and claim.shift.is_over):
-            claim = self._claims[own] = _Claim(shift)
+        claim, is_new = self._claim(own, shift, lambda old: old.is_left)
+        if is_new:
             return (yield from self._begun(claim, invocation, shift))
         if claim.is_settled or claim.is_left:
             return []
         if claim.deliver is None and claim.shift.is_over:
             claim.deliver = self._delivery(own, _INTERRUPTED)
         return [self._deliver(claim)] if claim.deliver is not None else []
+
+    def _claim(self, key: str, shift: Shift, is_free: Callable[[_Claim], bool]) -> tuple[_Claim, bool]:
+        """Give the claim, and whether it is made now: for the first time, or after a shift that left it."""
+        new = _Claim(shift)
+        # One step, for another thread may follow the same chat.
+        claim = self._claims.setdefault(key, new)
+        if claim.shift.is_over and is_free(claim):
+            claim = self._claims[key] = new
+        return claim, claim is new
 
     def _begun(self, claim: _Claim, invocation: Mapping[str, Any], shift: Shift) -> Flow[list[Flow[None]]]:
         own, args = str(invocation.get("id")), arguments_of(invocation)
@@ -131,6 +139,7 @@ class Calls:
             text = _not_available(info.name)
         if text is None:
             claim.is_left = True
+            _tell_who_waits(info, shift)
             return []
         return [self._answered(claim, own, text)]
 
@@ -185,9 +194,8 @@ class Calls:
         request = ApprovalRequest.of(invocation, chat_id)
         # Other arguments are another question: a decision is about what was shown.
         key = f"{request.id} {dumps(request.args).decode()}"
-        claim = self._claims.get(key)
-        if claim is None or (claim.deliver is None and claim.shift.is_over):
-            claim = self._claims[key] = _Claim(shift)
+        claim, is_new = self._claim(key, shift, lambda old: old.deliver is None)
+        if is_new:
             return [(claim, request)]
         if claim.deliver is not None and not claim.is_settled:
             work.append(self._deliver(claim))
@@ -220,6 +228,14 @@ _NO_OBJECT = '{"error": "the arguments are not a JSON object"}'
 
 def _not_available(name: str) -> str:
     return dumps({"status": "not_available", "message": f"the tool {name} is not available here"}).decode()
+
+
+def _tell_who_waits(info: ToolCallInfo, shift: Shift) -> None:
+    if shift.on_tool_call is None and shift.answers_all:
+        _log.warning(
+            "the tool %s (%s) waits for an answer: give on_tool_call, or call submit_tool_result(%r, ...)",
+            *(info.name, info.id, info.id),
+        )
 
 
 def _count(claim: _Claim, error: APIError | TransportError) -> None:

@@ -116,7 +116,7 @@ class ChatView:
     def messages(self) -> list[ChatMessageDTO]:
         """Give what was said in the turn, in order, without what the user said."""
         said = [message for message in self._messages.values() if self.concerns(message)]
-        return sorted(said, key=lambda message: message.get("order") or 0)
+        return sorted(said, key=_order)
 
     def concerns(self, message: ChatMessageDTO) -> bool:
         """Tell whether a message is one to tell of: of the turn, and not the user's own."""
@@ -131,24 +131,17 @@ class ChatView:
         """Give the invocations somebody outside has to act on now, in order.
 
         Those that come together are given together: while a client tool of the same message has yet to be
-        offered, its siblings wait, unless the chat itself says that it waits for them.
+        offered, its siblings wait, unless the chat itself says that it waits for them. Those of a turn before
+        count too: a message is queued behind it.
         """
         waits = standing(self.chat) == "awaiting_input"
         found: list[ToolInvocationDTO] = []
-        for message in self.messages():
+        for message in sorted(self._messages.values(), key=_order):
             invocations = [each for each in message.get("tool_invocations") or () if each]
             unoffered = any(kind_of(each) == "client" and _status(each) == "pending" for each in invocations)
             if waits or not unoffered:
                 found += filter(is_open, invocations)
         return found
-
-    def invocation(self, invocation_id: str) -> ToolInvocationDTO | None:
-        """Give an invocation by its id, ``None`` when it was not told of."""
-        for message in self._messages.values():
-            for each in message.get("tool_invocations") or ():
-                if each.get("id") == invocation_id:
-                    return each
-        return None
 
     def _take(self, chat: Any, messages: Iterable[Any]) -> Change:
         if chat.get("id", self.chat_id) != self.chat_id:
@@ -188,7 +181,7 @@ class ChatView:
         said = self.messages()
         if own.get("status") == "queued" or any(_has_unclosed(message) for message in said):
             return False
-        later = [message for message in said if (message.get("order") or 0) > (own.get("order") or 0)]
+        later = [message for message in said if _order(message) > _order(own)]
         return any(
             message.get("role") == "assistant" and message.get("status") in _FINISHED
             for message in (own, *later)
@@ -256,6 +249,10 @@ def is_older(message: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
 
 def _status(invocation: Mapping[str, Any]) -> str | None:
     return invocation.get("status")
+
+
+def _order(message: Mapping[str, Any]) -> int:
+    return message.get("order") or 0
 
 
 def _has_unclosed(message: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from inferencesh_core.errors import APIError
 from inferencesh_core.flow.effects import afterwards, emit, now, result_of, through
 from inferencesh_core.follow import FollowOptions
 
-from .attachments import Attachments
+from .attachments import Attachments, listed
 from .calls import Calls, Shift
 from .chat import ChatView, Turn
 from .chats import Chats, result_body
@@ -346,7 +346,7 @@ class Conversation:
     def _begin(self, text: str, output: OutputType | None, given: Mapping[str, Any]) -> Flow[Turn]:
         if not isinstance(text, str):
             raise TypeError(f"a message is a text, not {type(text).__name__}; files go into files=[...]")
-        files = [*_listed(given["files"], "files"), *_listed(given["attachments"], "attachments")]
+        files = [*listed(given["files"], "files"), *listed(given["attachments"], "attachments")]
         attached = (yield from Attachments(self._context).stored(files)) if files else None
         said = {"text": text, "attachments": attached, "role": "user"}
         turn = yield from self._chats.begin(
@@ -393,14 +393,6 @@ class Conversation:
             return False
         invocation = yield from self._chats.invocation(self.chat_id, invocation_id)
         return invocation is not None and invocation.get("result") == text
-
-
-def _listed(files: Any, name: str) -> list[Any]:
-    if files is None:
-        return []
-    if isinstance(files, (str, bytes, bytearray, memoryview, dict)) or not hasattr(files, "__iter__"):
-        raise TypeError(f"{name} is a list, not one {type(files).__name__}: write {name}=[...]")
-    return list(files)
 
 
 def _messages_of(change: Change, view: ChatView) -> Feed[ChatMessageDTO, None]:

@@ -25,9 +25,9 @@ class OutputType:
 
     def __init__(self, wanted: Any) -> None:
         self._adapter = _adapter(wanted)
-        schema = self._adapter.json_schema()
+        schema = _followed(self._adapter.json_schema())
         self.name = getattr(wanted, "__name__", None) or str(wanted)
-        self._is_wrapped = schema.get("type") != "object" and "$ref" not in schema
+        self._is_wrapped = schema.get("type") != "object"
         self.schema: dict[str, Any] = _wrapped(schema) if self._is_wrapped else schema
 
     def read(self, output: Any) -> Any:
@@ -39,6 +39,12 @@ class OutputType:
         if self._is_wrapped and isinstance(output, dict) and output.keys() == {_WRAPPED}:
             output = output[_WRAPPED]
         return self._adapter.validate_python(output)
+
+
+def _followed(schema: dict[str, Any]) -> dict[str, Any]:
+    """Give the schema of a model that contains itself as an object, which a finish call's has to be."""
+    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    return {**schema["$defs"][name], "$defs": schema["$defs"]} if name else schema
 
 
 def _wrapped(schema: dict[str, Any]) -> dict[str, Any]:

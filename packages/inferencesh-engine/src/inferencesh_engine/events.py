@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections import defaultdict, deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -15,10 +16,12 @@ class Event(Protocol):
     """A change that is told to followers: the complete state after it."""
 
     @property
+    @abstractmethod
     def subject(self) -> str:
         """The id of what has changed: a newer event about the same makes this one superfluous."""
 
     @property
+    @abstractmethod
     def size(self) -> int:
         """About how many characters it is."""
 

@@ -31,15 +31,15 @@ class FreshAddresses:
 
     def value(self, value: Any) -> Any:
         """A value that holds addresses, with those that work now."""
-        return self._renewed(value)
+        try:
+            return self._renewed(value)
+        except RecursionError:
+            return value  # nobody puts a file that deep
 
     def _fresh(self, encoded: Encoded) -> Encoded:
         if READ_PATH not in encoded.text:
             return encoded
-        try:
-            value = self._renewed(encoded.value)
-        except RecursionError:
-            return encoded  # nobody puts a file that deep
+        value = self.value(encoded.value)
         return encoded if value == encoded.value else Encoded.of(value)
 
     def _renewed(self, value: Any) -> Any:

@@ -26,13 +26,20 @@ class InputSchema:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         # Heavy, and many engines never see an app with a schema: imported when the first one comes.
         from jsonschema import Draft202012Validator  # noqa: PLC0415
+        from referencing import Registry  # noqa: PLC0415
 
-        self._validator: Validator = Draft202012Validator(_with_file_objects(schema))
+        # With a registry of its own it fetches nothing: callers write schemas, too.
+        self._validator: Validator = Draft202012Validator(_with_file_objects(schema), registry=Registry())
 
     def check(self, value: Any, name: str) -> None:
         """Raise Problem 422 naming each wrong field of the value, which is called `name`."""
+        from referencing.exceptions import Unresolvable  # noqa: PLC0415 - as above
+
         try:
             errors = self._errors(value)
+        except Unresolvable as error:
+            detail = f"{name} cannot be checked: the schema refers to {error.ref}, which it does not hold"
+            raise Problem(422, f"invalid_{name}", detail, field=name) from None
         except RecursionError:
             raise Problem(422, f"invalid_{name}", f"{name} is nested too deeply", field=name) from None
         if not errors:

@@ -50,6 +50,8 @@ class SyncDriver:
         try:
             return scope.run(flow)
         finally:
+            # An interrupt never enters the flow, and its traceback would keep the flow as it was.
+            flow.close()
             scope.close()
 
     def iterate(self, feed: Feed[T, R]) -> Generator[T, None, R]:

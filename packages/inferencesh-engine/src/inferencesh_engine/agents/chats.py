@@ -20,7 +20,7 @@ from ..store.listing import Listing, projected, unix_time
 from .choosing import choose_agent
 from .configuration import parse_agent
 from .feed import feed, turn_messages
-from .requests import AgentRun, parse_agent_run, parse_choice, parse_message
+from .requests import AgentRun, check_depth, parse_agent_run, parse_choice, parse_message
 from .turns import pending_answer
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Chats:
 
     async def run(self, body: Mapping[str, Any], *, idempotency: Idempotency | None = None) -> Sent:
         """Take a message, as `POST /agents/run` does; it is on disk, and the chat busy, when this returns."""
+        check_depth(body)
         run = parse_agent_run(body)
         self._files.check_input(body.get("input"), None, "input")
         return await self._once.run(idempotency, self._replay, partial(self._send, run, idempotency))
@@ -114,6 +115,7 @@ class Chats:
 
     async def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """A new chat in which nothing has been said."""
+        check_depth(body)
         context = body.get("context")
         if context is not None and not isinstance(context, dict):
             raise Problem(422, "invalid_request", "context must be an object of texts", field="context")
@@ -146,6 +148,7 @@ class Chats:
 
     async def say(self, chat_id: str, given: Any, *, idempotency: Idempotency | None = None) -> Sent:
         """Say something in a chat."""
+        check_depth([given])
         live, message = self._ledger.find(chat_id), parse_message(given)
         self._files.check_input(given, None, "message")
         return await self._once.run(idempotency, self._replay, partial(self._say, live, message, idempotency))
@@ -245,6 +248,7 @@ class Chats:
         live = self._ledger.find(chat_id)
         if not live.chat.status.at_rest:
             raise Problem(409, "chat_busy", f"chat {chat_id} is busy; stop it, or wait for its turn to end")
+        check_depth(body)
         agent = choose_agent(self._services, parse_choice(body))
         context = parse_agent(agent.config).context_of(live.chat.context)
         changed = live.chat.to(live.chat.status, now(), agent=agent, context=context)

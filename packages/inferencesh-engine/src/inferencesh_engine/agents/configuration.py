@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from ..domain.problems import Problem
 from .tools.runner import Tool
-
-T = TypeVar("T")
 
 _TOOL_TYPES = ("client", "app", "agent", "hook", "http", "call", "mcp", "internal")
 _SAMPLING = ("temperature", "max_tokens")
@@ -64,7 +62,7 @@ class AgentConfig:
 
 def parse_agent(config: Mapping[str, Any]) -> AgentConfig:
     """The configuration; raises Problem 422 naming the member that is wrong."""
-    core_app: Mapping[str, Any] = _member(config, "core_app", dict) or {}
+    core_app = _member(config, "core_app", dict) or {}
     tools = tuple(_tools(config))
     return AgentConfig(
         core_app=_core_app(core_app, config),
@@ -99,7 +97,7 @@ def _sampling(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _internal(config: Mapping[str, Any]) -> tuple[str, ...]:
     """What is switched on; `finish` and `skills` are also when there is something for them to do."""
-    switches: Mapping[str, Any] = _member(config, "internal_tools", dict) or {}
+    switches = _member(config, "internal_tools", dict) or {}
     implied = {"finish": bool(config.get("output_schema")), "skills": bool(config.get("skills"))}
     return tuple(name for name, on in {**implied, **switches}.items() if on is True)
 
@@ -155,7 +153,7 @@ def _texts(values: Any, name: str) -> dict[str, str]:
 
 def _objects(config: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """The list's objects; lists of generated types may hold nulls, which say nothing."""
-    given: list[Any] = _member(config, name, list) or []
+    given = _member(config, name, list) or []
     values = [one for one in given if one is not None]
     for one in values:
         if not isinstance(one, dict):
@@ -164,15 +162,15 @@ def _objects(config: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def _positive(config: Mapping[str, Any], name: str) -> int | None:
-    value = _member(config, name, int)
+    value: int | None = _member(config, name, int)
     if value is not None and value < 1:
         raise _wrong(name, "a number from 1 on", value)
     return value
 
 
-def _member(values: Mapping[str, Any], name: str, kind: Callable[..., T], place: str = "") -> T | None:
+def _member(values: Mapping[str, Any], name: str, kind: type, place: str = "") -> Any:
     value = values.get(name)
-    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):  # type: ignore[arg-type]
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
         raise _wrong(f"{place}{name}", _KINDS[kind], value)
     return value
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..domain.chat import InvocationStatus
 from ..domain.chat_views import invocation_dto
 from ..domain.problems import Problem
+from .requests import check_depth
 from .tool_runs import change_invocation
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Decisions:
     def _result(self, body: Mapping[str, Any]) -> str:
         """The result as text: other values, and the action of a widget, as JSON."""
         given = body["result"] if body.get("result") is not None else _action(body)
+        check_depth(body)
         text = given if isinstance(given, str) else json.dumps(given)
         size, limit = len(text.encode("utf-8", "replace")), self._services.config.max_tool_result_bytes
         if size > limit:

@@ -32,6 +32,7 @@ _SETTINGS = (
     "system_prompt",
     "context",
 )
+_MAX_DEPTH = 100
 _ROLES = ("user", "system")
 
 
@@ -73,6 +74,17 @@ class AgentRun:
     agent: AgentChoice
     context: Mapping[str, Any] | None
     message: NewMessage
+
+
+def check_depth(body: Any) -> None:
+    """Raise Problem 422 for what is nested deeper than any agent, schema or message needs to be."""
+    level = [body]
+    for _ in range(_MAX_DEPTH):
+        containers = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [each for values in containers for each in values if isinstance(each, (dict, list))]
+        if not level:
+            return
+    raise Problem(422, "invalid_request", f"the body is nested deeper than {_MAX_DEPTH} levels")
 
 
 def parse_agent_run(body: Mapping[str, Any]) -> AgentRun:
