@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inferencesh_app.llm.models import LLMInput, LLMOutput, ToolCallsMixin, ToolsCapabilityMixin
 from inferencesh_engine.file_places import file_places, may_hold_files, with_replaced
+
+
+class ToolsLLMInput(ToolsCapabilityMixin, LLMInput):
+    """As LLM apps write it."""
+
+
+class ToolsLLMOutput(ToolCallsMixin, LLMOutput):
+    """As LLM apps write it."""
+
 
 FILE = {"type": "string", "format": "file"}
 URL = "https://files.example/a.png"
@@ -144,3 +154,29 @@ def test_where_a_schema_can_hold_no_files_none_are_found(value, schema):
 )
 def test_a_schema_says_whether_files_can_be_in_it(schema, expected):
     assert may_hold_files(schema) is expected
+
+
+def test_in_data_that_is_said_to_hold_no_files_there_are_none():
+    data = {
+        "anyOf": [{"type": "array", "items": {"type": "object"}}, {"type": "null"}],
+        "x-holds-files": False,
+    }
+    schema = {"type": "object", "properties": {"calls": data, "image": FILE}}
+    value = {"calls": [{"arguments": PATH}, PATH], "image": PATH}
+    assert pointers(value, schema) == [("image",)]
+    assert pointers({"calls": [PATH]}, {"type": "object", "properties": {"calls": {"type": "array"}}})
+    assert not may_hold_files(
+        {"type": "object", "properties": {"calls": data}, "additionalProperties": False}
+    )
+
+
+CALLS = [{"type": "function", "function": {"name": "read", "arguments": PATH}}]
+TOOLS = [{"function": {"name": "read", "parameters": {"properties": PATH}}}]
+TOLD = {"text": "", "tools": TOOLS, "context": [{"role": "assistant", "text": "", "tool_calls": CALLS}]}
+
+
+@pytest.mark.parametrize(
+    ("model", "value"), [(ToolsLLMInput, TOLD), (ToolsLLMOutput, {"response": "", "tool_calls": CALLS})]
+)
+def test_what_a_model_is_told_and_says_of_tools_names_no_files(model, value):
+    assert pointers(value, model.model_json_schema()) == []

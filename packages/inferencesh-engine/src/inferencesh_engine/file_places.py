@@ -10,6 +10,9 @@ Pointer: TypeAlias = tuple[str | int, ...]
 Schema: TypeAlias = Mapping[str, Any]
 
 FILE_KEYS = frozenset({"uri", "path", "content_type", "size", "filename"})
+NO_FILES = "x-holds-files"
+"""False in a schema: nothing in the value is a file, whatever it looks like; it is somebody's data."""
+
 _MAX_DEPTH = 200
 _IGNORED: Schema = {"type": "null"}
 _CHOOSING = frozenset({"$ref", "anyOf", "oneOf", "allOf"})
@@ -70,7 +73,7 @@ def is_file_shaped(value: Any) -> bool:
 
 
 def _found(value: Any, schemas: list[Schema], root: Schema, pointer: Pointer) -> Iterator[Place]:
-    if len(pointer) > _MAX_DEPTH or value is None:
+    if len(pointer) > _MAX_DEPTH or value is None or any(map(_holds_none, schemas)):
         return
     place = _place(value, schemas, pointer)
     if place is not None:
@@ -116,6 +119,8 @@ def _members(schemas: list[Schema], key: str, root: Schema) -> list[Schema]:
 
 
 def _may_hold(schema: Schema, root: Schema, seen: set[int]) -> bool:
+    if isinstance(schema, dict) and _holds_none(schema):
+        return False
     for option in _alternatives(schema, root):
         if id(option) in seen:
             continue
@@ -125,6 +130,10 @@ def _may_hold(schema: Schema, root: Schema, seen: set[int]) -> bool:
         if any(_may_hold(inner, root, seen) for inner in _inner(option)):
             return True
     return False
+
+
+def _holds_none(schema: Schema) -> bool:
+    return schema.get(NO_FILES) is False
 
 
 def _inner(schema: Schema) -> Iterator[Schema]:

@@ -11,6 +11,9 @@ from ..base import BaseAppInput, BaseAppOutput
 
 DEFAULT_SYSTEM_PROMPT = "you are a helpful assistant that can answer questions and help with tasks."
 
+# What a model is told of tools and says to them may look like a file, and is none.
+_NO_FILES: dict[str, Any] = {"x-holds-files": False}
+
 
 class ContextMessageRole(str, Enum):
     """Who says a message."""
@@ -45,7 +48,9 @@ class ContextMessage(BaseAppInput):
     reasoning: str | None = Field(default=None, description="the reasoning content of the message")
     images: list[File] | None = Field(default=None, description="the images of the message")
     files: list[File] | None = Field(default=None, description="the files of the message")
-    tool_calls: list[dict[str, Any]] | None = Field(default=None, description="the tool calls of the message")
+    tool_calls: list[dict[str, Any]] | None = Field(
+        default=None, description="the tool calls of the message", json_schema_extra=_NO_FILES
+    )
     tool_call_id: str | None = Field(default=None, description="the tool call id for tool role messages")
 
 
@@ -108,7 +113,7 @@ class ToolsCapabilityMixin(BaseModel):
     """Input of a model that calls tools."""
 
     tools: list[dict[str, Any]] | None = Field(
-        default=None, description="tool definitions for function calling"
+        default=None, description="tool definitions for function calling", json_schema_extra=_NO_FILES
     )
     tool_call_id: str | None = Field(default=None, description="the tool call id for tool role messages")
 
@@ -152,7 +157,7 @@ class ToolCallsMixin(BaseModel):
     """Output of a model that calls tools."""
 
     tool_calls: list[dict[str, Any]] | None = Field(
-        default=None, description="tool calls for function calling"
+        default=None, description="tool calls for function calling", json_schema_extra=_NO_FILES
     )
 
 
