@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,16 +40,26 @@ def engine(tmp_path_factory):
 
 
 @pytest.fixture
-def published(published_python, engine, tmp_path):
+def published(published_python, run_script):
     """Run a script on the published client, `client` being one that talks to the engine; gives its output."""
+    return partial(run_script, published_python)
 
-    def run(script: str, *arguments: object) -> str:
+
+@pytest.fixture
+def present(run_script):
+    """Run a script written for the published client on the one of this repository."""
+    return partial(run_script, sys.executable)
+
+
+@pytest.fixture
+def run_script(engine, tmp_path):
+    def run(python: str | Path, script: str, *arguments: object) -> str:
         head = (
             "import sys\nfrom inferencesh import *\n"
             f"client = inference(api_key={engine.token!r}, base_url={engine.base_url!r})\n"
         )
         done = subprocess.run(
-            [published_python, "-c", head + script, *map(str, arguments)],
+            [python, "-c", head + script, *map(str, arguments)],
             cwd=tmp_path,
             capture_output=True,
             text=True,
