@@ -9,9 +9,8 @@ from typing import Literal
 from inferencesh import TextDelta, ToolCalled, ToolReturned, app_tool, inference
 
 HERE = Path(__file__).parent
-MODEL = (
-    "inferencesh/scripted"  # stands in for a language model, offline; the rest is the same with a real one
-)
+# It stands in for a language model, offline; the rest is the same with a real one.
+MODEL = "inferencesh/scripted"
 
 WEATHER = {"Paris": (18, "light rain"), "Oslo": (4, "snow"), "Rome": (26, "sunshine")}
 RATES = {"EUR": 0.92, "GBP": 0.79, "JPY": 151.5}

@@ -218,3 +218,18 @@ def test_all_of_it_asynchronously(address):
     assert last is TurnDone
     assert seen == ["ready"]
     assert typed == Person(name="Bob", age=5)
+
+
+def test_a_tool_may_have_a_parameter_that_is_named_like_a_part_of_a_file(client, tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("for nobody")
+
+    def read(path: str) -> str:
+        """Read a note."""
+        return f"{path} was read"
+
+    script = [{"call": "read", "with": {"path": str(secret)}}, {"say": "done"}]
+    agent = client.agents.create({**scripted(*script), "tools": [read]})
+    seen = []
+    message = agent.send_message("read it", on_tool_call=lambda call: seen.append(call.args))
+    assert (text_of(message), seen) == ("done", [{"path": str(secret)}])

@@ -125,8 +125,15 @@ def _outcome(task: Mapping[str, Any], tool: Tool) -> ToolOutcome:
         raise ToolError(f"task {task['id']} was cancelled")
     if task["status"] != TaskStatus.COMPLETED:
         raise ToolError(f"task {task['id']} failed: {task.get('error') or 'it gave no reason'}")
-    output, session = task.get("output"), task.get("session_id")
+    output, session = _without_empty_meta(task.get("output")), task.get("session_id")
     if _with_sessions(tool.spec) and session:
         shown = output if isinstance(output, dict) else {"output": output}
         output = {**shown, "session_id": session}
     return ToolOutcome(text=json.dumps(output, ensure_ascii=False))
+
+
+def _without_empty_meta(output: Any) -> Any:
+    """What every output has and most say nothing with would only cost the model tokens."""
+    if isinstance(output, dict) and output.get("output_meta", output) is None:
+        return {name: value for name, value in output.items() if name != "output_meta"}
+    return output
