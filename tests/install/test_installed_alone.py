@@ -182,6 +182,21 @@ def test_what_brings_the_engine_runs_apps_on_this_machine(environment_with, apps
     assert environment_with(package).run(RUN_A_TASK.format(package=module), **local) == "hello"
 
 
+def test_the_meta_package_holds_a_conversation_without_any_model(environment_with, apps):
+    code = """
+from inferencesh import inference, string, tool
+weather = tool("get_weather").describe("Get current weather").param("city", string("City name"))
+tools = [weather.handler(lambda args: f"rain in {args['city']}")]
+with inference() as client:
+    agent = client.agents.create({"core_app": {"ref": "inferencesh/scripted"}, "tools": tools})
+    print(*(type(delta).__name__ for delta in agent.stream("What's the weather in Paris?")))
+"""
+    local = {"INFERENCE_BASE_URL": f"local:{apps}"}
+    seen = environment_with("inferencesh").run(code, **local).split()
+    assert seen[-1] == "TurnDone"
+    assert {"ToolCalled", "ToolReturned", "TextDelta"} < set(seen)
+
+
 def test_the_meta_package_brings_every_package_and_all_names(environment_with):
     meta = environment_with("inferencesh")
     siblings = {name for name in meta.distributions() if name.startswith("inferencesh")}
