@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from inferencesh import Agent, AsyncAgent, inference
+from inferencesh import Agent, AsyncAgent, async_inference, inference
 from inferencesh_engine.config import EngineConfig
 from inferencesh_engine.endpoint import BackgroundEngine
 
-from .published import HERE, execute, execute_awaiting
+from .published import HERE, execute, execute_asynchronously, execute_awaiting
 
 ENGINE_YML = """\
 aliases:
@@ -137,3 +137,33 @@ def test_async_agent(scope):
     asyncio.run(main())
     assert text_of(scope["response"]) == "You said: Hello!"
     assert scope["output"] is None
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        ("using a template agent 1", "You said: Hello!"),
+        ("creating an ad-hoc agent 1", 'get_weather says: {"temp": 72, "conditions": "sunny"}'),
+        ("file attachments 1", "You said: Analyze image (with file.png)"),
+        ("file attachments 2", None),
+        ("structured output with `run()` 1", "You said: Extract entities from the text above"),
+        ("per-chat context variables 1", None),
+    ],
+)
+def test_the_same_code_on_the_asynchronous_client(scope, block, said):
+    async def main():
+        async with async_inference(api_key="your-api-key") as client:
+            agent = client.agents.create("my-org/assistant@abc123")
+            names = {"client": client, "agent": agent, "on_message": [].append}
+            await execute_asynchronously(block, names)
+            if names["client"] is not client:
+                await names["client"].aclose()
+            return names["agent"]
+
+    agent = asyncio.run(main())
+    assert isinstance(agent, AsyncAgent)
+    if said is not None:
+        chat = scope["client"].agent("my-org/assistant", chat_id=agent.chat_id).get_chat()
+        assert text_of(chat["chat_messages"][-1]) == said
+    else:
+        assert agent.chat_id is None

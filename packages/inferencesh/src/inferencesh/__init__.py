@@ -1,4 +1,4 @@
-"""The inference.sh Python SDK: client, app framework and local engine in one install.
+"""The inference.sh Python SDK: client, agents, app framework and local engine in one install.
 
     from inferencesh import inference
 
