@@ -244,7 +244,7 @@ async def main():
     await agent.send_message("Search")
     message = await first(agent.stream_messages(), waiting)
     await agent.submit_tool_result(waiting(message)[0], "a.py")
-    message = await first(agent.stream_messages(), text_of)
+    message = await first(agent.stream_messages(), lambda m: m["status"] == "ready" and text_of(m))
     print(text_of(message))
 
 asyncio.run(main())

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _MAX_PAUSE_SECONDS = 15.0
 _MAX_EXPIRY_PAUSE_SECONDS = 600.0
+# File systems stamp with the time of the last tick of the clock.
+_STAMP_SECONDS = 0.05
 _log = logging.getLogger("inferencesh.engine")
 
 
@@ -86,7 +88,7 @@ class Retention:
             self._config.state_path / CACHE_FOLDER,
             max_bytes=self._config.max_cache_bytes,
             expired_before=now - self._config.cache_seconds,
-            in_use_since=min(begun, default=now),
+            in_use_since=min((at - _STAMP_SECONDS for at in begun), default=now),
         )
 
     async def _until_none(self, drop: Callable[[sqlite3.Connection], int]) -> None:
