@@ -231,7 +231,7 @@ asyncio.run(main())
     assert talk(script) == ["assistant You said: Hello!", "idle True"]
 
 
-def test_its_asynchronous_agent_answers_a_tool_that_it_sees_waiting(talk_as_published, engine):
+def test_its_asynchronous_agent_answers_a_tool_that_it_sees_waiting(talk, engine):
     script = f"""{ASYNC_HEAD}
 def waiting(message):
     return [each["id"] for each in message["tool_invocations"] or () if each["status"] == "awaiting_input"]
@@ -249,4 +249,4 @@ async def main():
 
 asyncio.run(main())
 """
-    assert talk_as_published(script) == ["search says: a.py"]
+    assert talk(script) == ["search says: a.py"]

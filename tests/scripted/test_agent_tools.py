@@ -178,9 +178,24 @@ def test_what_such_a_callback_raises_is_told_the_model():
     assert json.loads(text) == {"error": "LookupError: no such city"}
 
 
-def test_a_tool_nobody_can_run_is_not_available():
-    ((_, text),) = results(Engine(invocation()))
-    assert json.loads(text)["status"] == "not_available"
+@pytest.mark.parametrize(
+    "open_call", [invocation(), invocation(1, name="widget", type="internal")], ids=["tool", "form"]
+)
+def test_a_message_comes_back_with_the_call_that_only_its_sender_can_answer(open_call, caplog):
+    caplog.set_level(logging.WARNING, "inferencesh")
+    engine = Engine(open_call, answers=0)
+    message = World(engine).client(plugins=PLUGINS).agent(with_tools()).send_message("hi")
+    assert (message["id"], [each["id"] for each in message["tool_invocations"]]) == ("m2", ["ti1"])
+    assert engine.posts == []
+    (warning,) = caplog.messages
+    assert "submit_tool_result('ti1'" in warning
+
+
+def test_for_an_output_the_model_is_told_that_a_tool_nobody_can_run_is_not_available():
+    engine = Engine(invocation())
+    World(engine).client(plugins=PLUGINS).agent(with_tools()).run("hi")
+    ((_, body, _),) = engine.posts
+    assert json.loads(body["result"])["status"] == "not_available"
 
 
 def test_a_call_may_be_answered_later_by_hand():
@@ -292,14 +307,6 @@ def test_following_somebody_elses_chat_leaves_its_tools_alone():
     engine = Engine(invocation(), answers=0)
     World(engine).client(plugins=PLUGINS).agent("a/b", chat_id="c1").stream_all()
     assert engine.posts == []
-
-
-def test_a_form_that_nobody_fills_in_is_told_of(caplog):
-    caplog.set_level(logging.WARNING, "inferencesh")
-    form = invocation(1, name="widget", type="internal")
-    assert sent(Engine(form, answers=0)) == []
-    (warning,) = caplog.messages
-    assert "submit_tool_result('ti1'" in warning
 
 
 def test_a_form_is_filled_in_by_whoever_is_told_of_calls():

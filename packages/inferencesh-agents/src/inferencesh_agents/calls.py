@@ -50,12 +50,14 @@ class Shift:
         on_tool_call: Told of each call of a client tool; for one without a handler it gives the result.
         on_approval: Decides on approvals; ``None`` leaves them.
         answers_all: Tell the model when nobody here can run a tool, instead of leaving it to others.
+        hands_back: Follow no further once all the chat waits for are results nobody here can give.
         is_over: Nobody works in it any more.
     """
 
     on_tool_call: Callable[[ToolCallInfo], Any] | None = None
     on_approval: OnApproval | None = None
     answers_all: bool = True
+    hands_back: bool = False
     is_over: bool = False
 
 
@@ -102,6 +104,11 @@ class Calls:
         if asked:
             work.append(self._ask_all(asked, shift))
         yield from _side_by_side(work)
+
+    def are_left(self, due: Iterable[Mapping[str, Any]]) -> bool:
+        """Tell whether these are all invocations that are left to others."""
+        claims = [self._claims.get(str(invocation.get("id"))) for invocation in due]
+        return bool(claims) and all(claim is not None and claim.is_left for claim in claims)
 
     def _to_answer(self, invocation: Mapping[str, Any], shift: Shift) -> Flow[list[Flow[None]]]:
         """Give what is left to do about a tool's call, after telling of it."""
@@ -231,7 +238,7 @@ def _not_available(name: str) -> str:
 
 
 def _tell_who_waits(info: ToolCallInfo, shift: Shift) -> None:
-    if shift.on_tool_call is None and shift.answers_all:
+    if shift.on_tool_call is None and (shift.answers_all or shift.hands_back):
         _log.warning(
             "the tool %s (%s) waits for an answer: give on_tool_call, or call submit_tool_result(%r, ...)",
             *(info.name, info.id, info.id),

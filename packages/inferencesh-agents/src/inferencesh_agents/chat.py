@@ -90,6 +90,11 @@ class ChatView:
         self._messages: dict[str, ChatMessageDTO] = {}
         self._was_busy = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether the chat goes on only when somebody outside the server acts."""
+        return standing(self.chat) == "awaiting_input"
+
     def accept(self, line: Any) -> Change:
         """Take in a line of the stream."""
         if self.is_over or not isinstance(line, dict) or not isinstance(line.get("data"), dict):
@@ -134,12 +139,11 @@ class ChatView:
         offered, its siblings wait, unless the chat itself says that it waits for them. Those of a turn before
         count too: a message is queued behind it.
         """
-        waits = standing(self.chat) == "awaiting_input"
         found: list[ToolInvocationDTO] = []
         for message in sorted(self._messages.values(), key=_order):
             invocations = [each for each in message.get("tool_invocations") or () if each]
             unoffered = any(kind_of(each) == "client" and _status(each) == "pending" for each in invocations)
-            if waits or not unoffered:
+            if self.waits or not unoffered:
                 found += filter(is_open, invocations)
         return found
 

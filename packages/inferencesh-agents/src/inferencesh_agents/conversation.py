@@ -90,7 +90,8 @@ class Conversation:
             on_message: Told of each message of the turn, whole, whenever it changed.
             on_tool_call: Told of each call of a client tool. For a tool without a handler, what it gives is
                 the result; when it gives ``None``, the chat waits for `submit_tool_result`. Without it the
-                model is told that such a tool is not available.
+                message is given back with the call waiting in its ``tool_invocations``, and a warning says
+                so; `run` and `stream` tell the model that such a tool is not available.
             on_approval: Decides whether a tool may run: ``True``, ``False``, ``"always"``, `Rejection` with
                 a reason, or ``None`` to leave it waiting. Without it the chat waits, and a warning says so.
             attachments: References of files that are stored already.
@@ -99,7 +100,8 @@ class Conversation:
             stop_on_exit: Stop the turn on the server when waiting ends before it does.
 
         Returns:
-            The turn's last assistant message: ``ready``, or ``cancelled`` when somebody stopped it.
+            The turn's last assistant message: ``ready``, or ``cancelled`` when somebody stopped it. One that
+            waits for `submit_tool_result` may be followed on with `stream_messages` or `stream_all`.
 
         Raises:
             TurnFailedError: the turn failed; the error has the chat and the message.
@@ -116,7 +118,8 @@ class Conversation:
             "timeout": timeout,
             "stop_on_exit": stop_on_exit,
         }
-        return (yield from result_of(self._play(text, None, **options))).message
+        hands_back = on_tool_call is None
+        return (yield from result_of(self._play(text, None, hands_back=hands_back, **options))).message
 
     def run(self, text: str, output: OutputType | None, options: SendOptions) -> Flow[Any]:
         """Send a message and give the chat's output, ``None`` when the agent called no finish tool."""
@@ -330,7 +333,12 @@ class Conversation:
         self._calls = Calls(self._chats, self.spec.toolbox)
 
     def _play(
-        self, text: str, output: OutputType | None, **options: Unpack[SendOptions]
+        self,
+        text: str,
+        output: OutputType | None,
+        *,
+        hands_back: bool = False,
+        **options: Unpack[SendOptions],
     ) -> Feed[Delta, TurnDone]:
         given = {**_UNSAID, **options}
         since = yield from now()
@@ -338,7 +346,7 @@ class Conversation:
         view = ChatView(turn.chat_id, turn)
         if given["stop_on_exit"]:
             yield from afterwards(self._leave(view))
-        shift = Shift(given["on_tool_call"], given["on_approval"])
+        shift = Shift(given["on_tool_call"], given["on_approval"], not hands_back, hands_back)
         conduct = Conduct(self._context, view, self._calls, shift, Hearers(None, given["on_message"]))
         yield from conduct.follow(FollowOptions(timeout=given["timeout"]), since)
         return ended(view)

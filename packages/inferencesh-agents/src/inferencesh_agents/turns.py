@@ -86,7 +86,10 @@ class Conduct:
         if change.chat is not None and self._hearers.on_chat is not None:
             yield from call(self._hearers.on_chat, change.chat)
         if not self._view.is_over:
-            yield from self._calls.serve(self._view.chat_id, self._view.due(), self._shift)
+            due = self._view.due()
+            yield from self._calls.serve(self._view.chat_id, due, self._shift)
+            if self._shift.hands_back and self._view.waits and self._calls.are_left(due):
+                self._view.is_over = True
 
 
 def ended(view: ChatView) -> TurnDone:

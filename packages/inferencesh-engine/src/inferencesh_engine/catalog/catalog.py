@@ -247,7 +247,9 @@ class Catalog:
     def _not_found(self, ref: Ref) -> Problem:
         wanted = f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
         hint = did_you_mean(ref.name, [entry.ref for entry in self._listed()])
-        return Problem(404, "app_not_found", f"no app {wanted}; {self._what_exists()}.{hint}")
+        alias = " To let it stand for one of these, name it under aliases in engine.yml."
+        detail = f"no app {wanted}; {self._what_exists()}.{hint}{alias if ref.namespace else ''}"
+        return Problem(404, "app_not_found", detail)
 
     def _what_exists(self) -> str:
         return what_exists("apps", [entry.ref for entry in self._listed()])
