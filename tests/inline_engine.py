@@ -4,7 +4,8 @@ What an app does is in its task's input:
 `{"do": "echo", ...}` gives the input back, `fail` fails, `hang` stays until cancelled or told to `release`,
 `stream` gives `steps` partial outputs of `size` characters, `log` writes `text` `times` times, `die` ends the
 worker, `file` gives the file at `path`, `draft` shows it in a partial output first and hangs, `remember`
-adds `word` to what the worker knows and gives all that. The default is echo.
+adds `word` to what the worker knows and gives all that. The default is echo. The function `texts` does the
+same for inputs that cannot hold files.
 """
 
 from __future__ import annotations
@@ -17,9 +18,15 @@ from inferencesh_engine.engine import Engine
 from inferencesh_engine.executors import WorkerExit
 from inferencesh_engine.plugins import ExecutorChoice, hookimpl
 
+TEXTS = {
+    "type": "object",
+    "properties": {"do": {"type": "string"}, "pad": {"type": "string"}},
+    "additionalProperties": False,
+}
 DESCRIPTION = {
     "functions": {
-        "run": {"name": "run", "description": "", "input_schema": {"type": "object"}, "output_schema": None}
+        "run": {"name": "run", "description": "", "input_schema": {"type": "object"}, "output_schema": None},
+        "texts": {"name": "texts", "description": "", "input_schema": TEXTS, "output_schema": None},
     },
     "default_function": "run",
     "setup_schema": None,
@@ -109,7 +116,8 @@ class InlineWorker:
     async def _run(self, message):
         call, given = message["call"], message["input"]
         self._workers.calls.append(message["metadata"])
-        self.say({"type": "started", "call": call})
+        if not message.get("quiet"):
+            self.say({"type": "started", "call": call})
         await getattr(self, f"_do_{given.get('do', 'echo')}")(call, given)
 
     def _result(self, call, output):

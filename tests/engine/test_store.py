@@ -231,6 +231,28 @@ def test_on_a_full_disk_new_tasks_are_refused_and_nothing_is_lost(tmp_path):
     asyncio.run(inside())
 
 
+def test_a_task_that_began_before_it_was_stored_is_refused_and_stopped_when_there_is_no_room(tmp_path):
+    def texts(**given):
+        return {"app": "inline", "function": "texts", "input": given, "wait": True}
+
+    async def inside():
+        workers = InlineWorkers()
+        async with running(tmp_path, workers) as engine:
+            await engine.wait((await engine.run(texts())).task_id)
+            await fill_disk(engine)
+            with pytest.raises(Problem) as caught:
+                await engine.run(texts(do="hang", pad="x" * 30_000))
+            assert (caught.value.status, workers.workers[0]._alive) == (507, False)
+            await make_room(engine)
+            again = await engine.wait((await engine.run(texts(do="echo"))).task_id)
+            known = await engine.list_tasks(ListQuery())
+            strangers = "SELECT count(*) FROM events WHERE task_id NOT IN (SELECT id FROM tasks)"
+            (lost,) = await engine.store.scan(lambda db: db.execute(strangers).fetchone())
+            return again["status"], len(known.items), lost
+
+    assert asyncio.run(inside()) == (10, 2, 0)
+
+
 def test_a_task_that_ends_on_a_full_disk_waits_for_room_and_keeps_its_result(tmp_path):
     given = {"do": "hang", "pad": "x" * 50_000}
 

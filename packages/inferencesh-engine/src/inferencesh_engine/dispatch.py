@@ -14,6 +14,7 @@ from .domain.recovery import runs_once
 from .domain.task import TaskStatus
 
 if TYPE_CHECKING:
+    from .acceptance import Acceptable
     from .files import Files
     from .ledger import Ledger, LiveTask
     from .pool import Pool
@@ -36,6 +37,14 @@ class Dispatch:
             live.work = asyncio.create_task(self._later(live))
         else:
             await self.submit(live)
+
+    def begins_at_once(self, new: Acceptable) -> bool:
+        """Whether `begin` will hand the task on without waiting for anything."""
+        spec, described = new.spec, new.description
+        if described is None or spec.session_id is not None or runs_once(new.app):
+            return False
+        function = described.functions.get(spec.function or described.default_function)
+        return function is not None and not self._files.may_hold_files(function.input_schema)
 
     def again(self, live: LiveTask) -> None:
         """Submit a further attempt, once its number is on disk: no two attempts may share one."""

@@ -42,6 +42,7 @@ class LiveTask:
         description: None when the app has not said yet what its functions take and give.
         ended: Done when the final state is committed.
         submitted: Whether the pool has it.
+        stored: Whether its row is in the database; nothing else of it is before.
         work: What the engine itself is doing for the task: waiting for its time, or storing its files.
     """
 
@@ -52,6 +53,7 @@ class LiveTask:
     ended: asyncio.Future[TaskEvent]
     description: Description | None = None
     submitted: bool = False
+    stored: bool = True
     work: asyncio.Task[None] | None = None
     logs: list[tuple[int, str]] = field(default_factory=list)
     log_bytes: int = 0
@@ -87,6 +89,12 @@ class Ledger:
         live = LiveTask(view, state, TaskEvent(view, state), app, self._loop.create_future())
         self.live[spec.id] = live
         return live
+
+    def refuse(self, live: LiveTask) -> None:
+        """Forget a task whose row could not be stored; what is told of it from now on is dropped."""
+        self.live.pop(live.id, None)
+        if live.log_flush is not None:
+            live.log_flush.cancel()
 
     def change(
         self,
@@ -215,7 +223,7 @@ def _nothing(_db: sqlite3.Connection) -> None:
 
 def _insert_step(db: sqlite3.Connection, *, live: LiveTask, change: Change) -> None:
     # When the end comes next it stands in this very transaction, and says when each step was.
-    if not (live.state.terminal and live.state.seq == change.seq + 1):
+    if live.stored and not (live.state.terminal and live.state.seq == change.seq + 1):
         rows.insert_change(db, live.id, change)
 
 

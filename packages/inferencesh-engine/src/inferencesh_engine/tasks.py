@@ -79,15 +79,35 @@ class Tasks:
         acceptable = await self._acceptance.check(body)
         crash_points.reached("task.validated")
         # Who is answered when the task has ended is answered after that end, and all before it, was synced.
-        beginning = self._begin(acceptable, idempotency, durable=body.get("wait") is not True)
+        durable = body.get("wait") is not True
+        if not durable and self._dispatch.begins_at_once(acceptable):
+            return RunOutcome(await self._begin_ahead(acceptable, idempotency), replayed=False)
+        beginning = self._begin(acceptable, idempotency, durable=durable)
         # A caller who leaves meanwhile must not leave a task on disk that nobody runs.
         return RunOutcome(await asyncio.shield(beginning), replayed=False)
 
     async def _begin(self, new: Acceptable, idempotency: Idempotency | None, *, durable: bool) -> TaskEvent:
-        live = await self._store_new(new, idempotency, durable=durable)
+        with self._sessions.entered(new) as session:
+            await self._insert(new, idempotency, session, durable=durable)
+        live = self._open(new)
         crash_points.reached("task.accepted")
         accepted = live.committed
         await self._dispatch.begin(live)
+        return accepted
+
+    async def _begin_ahead(self, new: Acceptable, idempotency: Idempotency | None) -> TaskEvent:
+        """Store the task while a worker has it already. Nothing here waits before both are under way."""
+        live = self._open(new)
+        stored = self._insert(new, idempotency, live=live, durable=False)
+        accepted = live.committed
+        await self._dispatch.begin(live)
+        try:
+            await stored
+        except Problem:
+            self._ledger.refuse(live)
+            await self._dispatch.stop(live, 0)
+            raise
+        crash_points.reached("task.accepted")
         return accepted
 
     def _refuse_when_full(self) -> None:
@@ -96,12 +116,19 @@ class Tasks:
             detail = f"{limit} tasks wait or run already (max_queued_tasks); try again when some have ended"
             raise Problem(429, "queue_full", detail, retry_after=1)
 
-    async def _store_new(
-        self, new: Acceptable, idempotency: Idempotency | None, *, durable: bool
-    ) -> LiveTask:
-        with self._sessions.entered(new) as session:
-            insert = partial(_insert, spec=new.spec, session=session, idempotency=idempotency)
-            await self._store.writer.write(insert, durable=durable)
+    def _insert(
+        self,
+        new: Acceptable,
+        idempotency: Idempotency | None,
+        session: Session | None = None,
+        *,
+        live: LiveTask | None = None,
+        durable: bool,
+    ) -> asyncio.Future[None]:
+        insert = partial(_insert, spec=new.spec, session=session, idempotency=idempotency, live=live)
+        return self._store.writer.begin(insert, durable=durable)
+
+    def _open(self, new: Acceptable) -> LiveTask:
         live = self._ledger.open(new.spec, received(new.spec), new.app)
         live.description = new.description
         self._sessions.follow(live)
@@ -227,8 +254,16 @@ def _cancelling() -> None:
 
 
 def _insert(
-    db: sqlite3.Connection, *, spec: TaskSpec, session: Session | None, idempotency: Idempotency | None
+    db: sqlite3.Connection,
+    *,
+    spec: TaskSpec,
+    session: Session | None,
+    idempotency: Idempotency | None,
+    live: LiveTask | None,
 ) -> None:
+    """Write a new task's row; `live` is the task when it was begun already."""
+    if live is not None:
+        live.stored = False
     rows.insert(db, spec, received(spec))
     if session is not None:
         sessions.save(db, session)
@@ -236,4 +271,6 @@ def _insert(
         keys.insert(db, idempotency, spec.id, spec.created_at)
     if spec.webhook is not None:
         due.insert(db, spec.id)
+    if live is not None:
+        live.stored = True
     crash_points.reached("task.committing")

@@ -92,6 +92,15 @@ class Writer:
         self, run: Callable[[sqlite3.Connection], T], *, durable: bool = True, refusable: bool = True
     ) -> T:
         """Commit this and give what it returned; raises Problem 507 for a full disk, 503 for a locked one."""
+        future = self.begin(run, durable=durable, refusable=refusable)
+        if not self.crowd():
+            self._commit_waiting()  # nobody else is there to come along
+        return await future
+
+    def begin(
+        self, run: Callable[[sqlite3.Connection], T], *, durable: bool = True, refusable: bool = True
+    ) -> asyncio.Future[T]:
+        """Commit this as `write` does, when the caller has come to a pause."""
         future: asyncio.Future[T] = self._loop.create_future()
 
         def settle(result: Any, error: Exception | None) -> None:
@@ -103,9 +112,7 @@ class Writer:
                 future.set_result(result)
 
         self.submit(Write(run, settle, durable, refusable))
-        if not self.crowd():
-            self._commit_waiting()  # nobody else is there to come along
-        return await future
+        return future
 
     def submit(self, write: Write) -> None:
         """Commit this as soon as possible, after everything that came before it."""
