@@ -14,7 +14,9 @@ from .domain.recovery import runs_once
 from .domain.task import TaskStatus
 
 if TYPE_CHECKING:
-    from .acceptance import Acceptable
+    from .catalog import App
+    from .domain.jobs import Description
+    from .domain.task import TaskSpec
     from .files import Files
     from .ledger import Ledger, LiveTask
     from .pool import Pool
@@ -38,10 +40,9 @@ class Dispatch:
         else:
             await self.submit(live)
 
-    def begins_at_once(self, new: Acceptable) -> bool:
+    def begins_at_once(self, spec: TaskSpec, app: App, described: Description | None) -> bool:
         """Whether `begin` will hand the task on without waiting for anything."""
-        spec, described = new.spec, new.description
-        if described is None or spec.session_id is not None or runs_once(new.app):
+        if described is None or spec.session_id is not None or runs_once(app):
             return False
         function = described.functions.get(spec.function or described.default_function)
         return function is not None and not self._files.may_hold_files(function.input_schema)

@@ -76,13 +76,13 @@ class Tasks:
 
     async def _accept(self, body: Mapping[str, Any], idempotency: Idempotency | None) -> RunOutcome:
         self._refuse_when_full()
-        acceptable = await self._acceptance.check(body)
+        new = await self._acceptance.check(body)
         crash_points.reached("task.validated")
         # Who is answered when the task has ended is answered after that end, and all before it, was synced.
         durable = body.get("wait") is not True
-        if not durable and self._dispatch.begins_at_once(acceptable):
-            return RunOutcome(await self._begin_ahead(acceptable, idempotency), replayed=False)
-        beginning = self._begin(acceptable, idempotency, durable=durable)
+        if not durable and self._dispatch.begins_at_once(new.spec, new.app, new.description):
+            return RunOutcome(await self._begin_ahead(new, idempotency), replayed=False)
+        beginning = self._begin(new, idempotency, durable=durable)
         # A caller who leaves meanwhile must not leave a task on disk that nobody runs.
         return RunOutcome(await asyncio.shield(beginning), replayed=False)
 
