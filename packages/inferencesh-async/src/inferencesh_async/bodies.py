@@ -19,24 +19,13 @@ TLS_BLOCK_BYTES = 256 * 1024
 async def blocks_of(
     source: UploadSource, started: Callable[[], None], *, encrypted: bool
 ) -> AsyncIterator[memoryview]:
-    """Give a body block by block, read on a thread; ``started`` is called before the first is read.
-
-    The next block is read while one is sent, so two of them are in memory.
-    """
+    """Give a body block by block, read on a thread; ``started`` is called before the first is read."""
     size = TLS_BLOCK_BYTES if encrypted else READ_BLOCK_BYTES
     started()
     file: BinaryIO = await asyncio.to_thread(source.open)
-    with file:
-        reading = _next_block(file)
-        try:
-            while block := await reading:
-                reading = _next_block(file)
-                for start in range(0, len(block), size):
-                    yield memoryview(block)[start : start + size]
-        finally:
-            # A file is not closed under its reader.
-            await asyncio.gather(reading, return_exceptions=True)
-
-
-def _next_block(file: BinaryIO) -> asyncio.Task[bytes]:
-    return asyncio.create_task(asyncio.to_thread(file.read, READ_BLOCK_BYTES))
+    try:
+        while block := await asyncio.to_thread(file.read, READ_BLOCK_BYTES):
+            for start in range(0, len(block), size):
+                yield memoryview(block)[start : start + size]
+    finally:
+        file.close()
