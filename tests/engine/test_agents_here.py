@@ -14,6 +14,7 @@ from inferencesh_agents import (
     TextDelta,
     ToolCalled,
     ToolReturned,
+    TurnCancelledError,
     TurnDone,
     TurnFailedError,
     TurnTimeoutError,
@@ -180,11 +181,14 @@ def test_stopping_ends_the_wait(client):
 
     def on_tool_call(_call):
         stopping.append(Thread(target=agent.stop_chat))
-        stopping[0].start()
+        stopping[-1].start()
 
     message = agent.send_message("What is the weather in Oslo?", on_tool_call=on_tool_call)
     stopping[0].join()
     assert message["tool_invocations"][0]["status"] == "cancelled"
+    with pytest.raises(TurnCancelledError, match="the turn was stopped"):
+        agent.run("What is the weather in Oslo?", on_tool_call=on_tool_call)
+    stopping[1].join()
 
 
 def test_files_reach_the_model(client):

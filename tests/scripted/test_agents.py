@@ -7,7 +7,18 @@ from io import BytesIO
 import pytest
 from pydantic import BaseModel
 
-from chat_scripts import HEARTBEAT, PLUGINS, accepted, body_of, chat, lines, message, now, said
+from chat_scripts import (
+    HEARTBEAT,
+    PLUGINS,
+    accepted,
+    body_of,
+    chat,
+    invocation,
+    lines,
+    message,
+    now,
+    said,
+)
 from inferencesh_agents import (
     AgentAPIError,
     AgentError,
@@ -309,6 +320,23 @@ def test_a_turn_that_was_stopped_gives_its_message_but_no_result():
         agent_in(World([accepted(), stream(*STOPPED)])).run("hi")
 
 
+def test_a_turn_stopped_while_a_tool_waited_gives_its_message_but_no_result():
+    closed = invocation(status="cancelled", result="cancelled: the turn was ended")
+    replies = [now("busy"), said(2, text="Let me look.", tools=[closed]), now("idle")]
+    given, _ = asked(stream(*replies))
+    assert (given["status"], given["tool_invocations"]) == ("ready", [closed])
+    with pytest.raises(TurnCancelledError, match="the turn was stopped") as caught:
+        agent_in(World([accepted(), stream(*replies)])).run("hi")
+    assert caught.value.message == given
+
+
+def test_a_turn_that_went_on_after_a_cancelled_call_was_not_stopped():
+    closed = invocation(status="cancelled", result="rejected")
+    replies = [now("busy"), said(2, tools=[closed]), said(3, text="then not"), now("idle")]
+    world = World([accepted(), stream(*replies), answer(chat(output={"a": 1}))])
+    assert agent_in(world).run("hi") == {"a": 1}
+
+
 def beats():
     while True:
         yield 10.0
@@ -318,7 +346,7 @@ def beats():
 def test_waiting_ends_on_time_and_the_turn_goes_on():
     world = World([accepted(), Reply(steps=beats()), stream(*ANSWER)])
     agent = agent_in(world)
-    with pytest.raises(TurnTimeoutError, match="stream_all"):
+    with pytest.raises(TurnTimeoutError, match="within 25 s; it goes on, and stream_all"):
         agent.send_message("hi", timeout=25)
     assert 25 <= world.now < 25.5
     told = []
@@ -336,8 +364,9 @@ def test_a_server_that_never_opens_the_stream_does_not_hold_up_the_deadline():
 def test_a_turn_can_be_stopped_when_waiting_ends():
     stopped = answer(None)
     world = World([accepted(), stream(now("busy"), 50.0), stopped])
-    with pytest.raises(TurnTimeoutError):
+    with pytest.raises(TurnTimeoutError, match=r"within 3 s; the server is asked to stop it") as caught:
         agent_in(world).send_message("hi", timeout=3, stop_on_exit=True)
+    assert "goes on" not in str(caught.value)
     assert lines(world)[-1] == "POST /chats/c1/stop"
     _, world = asked(stream(*ANSWER), stop_on_exit=True)
     assert "POST /chats/c1/stop" not in lines(world)
@@ -585,6 +614,19 @@ def test_files_are_a_list(files):
 def test_a_message_is_a_text():
     with pytest.raises(TypeError, match=r"files=\[\.\.\.\]"):
         agent_in(World([])).send_message(b"hi")
+
+
+@pytest.mark.parametrize("verb", ["send_message", "run"])
+def test_an_empty_message_is_refused_before_anything_is_sent(verb):
+    world = World([])
+    with pytest.raises(ValueError, match="the message is an empty text"):
+        getattr(agent_in(world), verb)("", files=[])
+    assert world.seen == []
+
+
+def test_an_empty_message_may_go_with_files():
+    _, world = asked(stream(*ANSWER), text="", attachments=[{"uri": "https://example.com/a"}])
+    assert body_of(world)["input"]["text"] == ""
 
 
 def test_a_reference_without_an_address_is_refused():

@@ -94,7 +94,7 @@ class Agent(Sync, _AgentFace):
         Raises:
             OutputError: the output is not of that type; the error has it.
             TurnFailedError: the turn failed; the error has the chat and the message.
-            TurnCancelledError: somebody stopped it.
+            TurnCancelledError: somebody stopped it, also while a tool ran or waited.
             TurnTimeoutError: the time was over first.
             AgentAPIError: the server refused.
         """

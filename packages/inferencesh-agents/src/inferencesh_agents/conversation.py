@@ -96,14 +96,17 @@ class Conversation:
                 a reason, or ``None`` to leave it waiting. Without it the chat waits, and a warning says so.
             attachments: References of files that are stored already.
             timeout: Seconds until `TurnTimeoutError`, uploads included; a handler that runs is not
-                interrupted. The turn itself goes on. ``None`` waits as long as it takes.
+                interrupted. The turn itself goes on, unless ``stop_on_exit`` is set. ``None`` waits as long
+                as it takes.
             stop_on_exit: Stop the turn on the server when waiting ends before it does.
 
         Returns:
-            The turn's last assistant message: ``ready``, or ``cancelled`` when somebody stopped it. One that
-            waits for `submit_tool_result` may be followed on with `stream_messages` or `stream_all`.
+            The turn's last assistant message, ``ready``. When somebody stopped the turn, it is ``cancelled``,
+            or the calls in its ``tool_invocations`` that were not over are. One that waits for
+            `submit_tool_result` may be followed on with `stream_messages` or `stream_all`.
 
         Raises:
+            ValueError: the text is empty, and no file goes with it.
             TurnFailedError: the turn failed; the error has the chat and the message.
             TurnTimeoutError: the time was over first.
             UploadError: a file cannot be read or stored.
@@ -348,13 +351,16 @@ class Conversation:
             yield from afterwards(self._leave(view))
         shift = Shift(given["on_tool_call"], given["on_approval"], not hands_back, hands_back)
         conduct = Conduct(self._context, view, self._calls, shift, Hearers(None, given["on_message"]))
-        yield from conduct.follow(FollowOptions(timeout=given["timeout"]), since)
+        following = FollowOptions(timeout=given["timeout"], cancel_on_exit=given["stop_on_exit"])
+        yield from conduct.follow(following, since)
         return ended(view)
 
     def _begin(self, text: str, output: OutputType | None, given: Mapping[str, Any]) -> Flow[Turn]:
         if not isinstance(text, str):
             raise TypeError(f"a message is a text, not {type(text).__name__}; files go into files=[...]")
         files = [*listed(given["files"], "files"), *listed(given["attachments"], "attachments")]
+        if not (text or files):
+            raise ValueError("the message is an empty text: say something, or give files=[...]")
         attached = (yield from Attachments(self._context).stored(files)) if files else None
         said = {"text": text, "attachments": attached, "role": "user"}
         turn = yield from self._chats.begin(

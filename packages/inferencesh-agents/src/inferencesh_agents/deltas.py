@@ -89,6 +89,15 @@ class TurnDone:
     message: ChatMessageDTO
     chat: ChatDTO
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody stopped the turn: while the model wrote, or while one of its tools ran or waited."""
+        invocations = self.message.get("tool_invocations") or ()
+        return "cancelled" in {
+            self.message.get("status"),
+            *(each.get("status") for each in invocations if each),
+        }
+
 
 Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCalled | ToolReturned | ApprovalRequest | TurnDone
 

@@ -53,11 +53,11 @@ class TurnFailedError(AgentError):
 
 
 class TurnCancelledError(AgentError):
-    """The turn was stopped before there was a result."""
+    """The turn was stopped before there was a result, also while a tool of it ran or waited."""
 
 
 class TurnTimeoutError(AgentError, TimeoutError):
-    """The wait was over before the turn was; the turn itself goes on."""
+    """The wait was over before the turn was; the turn goes on, unless ``stop_on_exit`` asked to stop it."""
 
 
 class OutputError(AgentError, ValueError):

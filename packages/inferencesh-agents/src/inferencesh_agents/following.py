@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _MESSAGES_ASKED = 100
 
+_LEFT = "it goes on, and stream_all takes it up again"
+_STOPPED = "the server is asked to stop it, for stop_on_exit is set"
+
 
 class ChatFollower(Listener[Change]):
     """Follows one chat until its view says that it is over.
@@ -46,7 +49,7 @@ class ChatFollower(Listener[Change]):
             since: When the time began that the options limit; ``None`` is now.
 
         Raises:
-            TurnTimeoutError: the time was over first; the turn goes on.
+            TurnTimeoutError: the time was over first; the options say whether the turn goes on.
             TransportError: the server could not be reached, time and again.
             StreamError: the stream broke and was not to be reconnected.
             ChatNotFoundError: there is no such chat.
@@ -89,9 +92,9 @@ class ChatFollower(Listener[Change]):
         return items if isinstance(items, list) else []
 
     def _overdue(self) -> TurnTimeoutError:
+        outcome = _STOPPED if self._options.cancel_on_exit else _LEFT
         text = (
-            f"chat {self._view.chat_id}: the turn was not over within {self._options.timeout:g} s; "
-            "it goes on, and stream_all takes it up again"
+            f"chat {self._view.chat_id}: the turn was not over within {self._options.timeout:g} s; {outcome}"
         )
         return TurnTimeoutError(text, self._view.chat, self._view.answer())
 

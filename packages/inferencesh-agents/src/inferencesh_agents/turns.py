@@ -112,7 +112,7 @@ def completed(done: TurnDone) -> TurnDone:
     Raises:
         TurnCancelledError: it was stopped.
     """
-    if done.message.get("status") == "cancelled":
+    if done.is_stopped:
         chat_id = done.message.get("chat_id")
         raise TurnCancelledError(f"chat {chat_id}: the turn was stopped", done.chat, done.message)
     return done
