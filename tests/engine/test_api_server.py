@@ -44,6 +44,12 @@ def test_everything_else_does_and_says_where_it_is(api, method, path):
     assert token_file.read_text() == api.token
 
 
+def test_callers_from_elsewhere_are_not_told_where_the_token_lies(tmp_path):
+    with serving(tmp_path, host="0.0.0.0") as api:
+        detail = api.call("GET", "/tasks/x", headers={"Authorization": None}).json["detail"]
+        assert detail == "a token is needed: send the header 'Authorization: Bearer <token>'"
+
+
 def test_the_state_is_for_its_owner_alone(api):
     state = api.folder / "apps" / ".inferencesh"
     assert stat.S_IMODE(state.stat().st_mode) == 0o700

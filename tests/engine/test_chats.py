@@ -336,6 +336,14 @@ async def test_a_model_that_loops_ends_with_a_message_that_says_the_limit(engine
 
 
 @in_engine(lambda: answers(call_each("work")), plugins=[TestTools()])
+async def test_the_limit_that_an_agent_sets_itself_is_named_as_it_is_there(engine, workers):
+    chat = await told(engine, "Go", agent={**test_tools("work"), "max_tool_iterations": 2})
+    assert "2 times, which is its limit (the agent's max_tool_iterations)" in error_of(
+        chat["chat_messages"][-1]
+    )
+
+
+@in_engine(lambda: answers(call_each("work")), plugins=[TestTools()])
 async def test_an_agent_may_set_itself_a_lower_limit(engine, workers):
     await told(engine, "Go", agent={**test_tools("work"), "max_tool_iterations": 2})
     assert len(workers.inputs) == 2
@@ -598,6 +606,62 @@ def test_an_agent_as_a_tool_is_a_chat_below(tmp_path):
     assert child["agent_id"] is not None
     assert [below["id"] for below in trace["children"]] == [child["id"]]
     assert text_of(chat["chat_messages"][-1]) == "It said: helped with the task"
+
+
+def delegating(helper):
+    """A model that is boss and helper; the helper makes its call first, and then repeats what it got."""
+
+    def model(given):
+        if given.get("system_prompt") != "You help.":
+            return says("It said: " + given["text"]) if given["role"] == "tool" else DELEGATES
+        return says("got " + given["text"]) if given["role"] == "tool" else says("", helper)
+
+    return model
+
+
+def write_helper_with_client_tool(folder, *, require_approval=False):
+    write_helper(folder)
+    tool = client_tool("look", require_approval=require_approval)
+    with (folder / "agents" / "helper.yml").open("a") as file:
+        file.write(f"tools: {json.dumps([{name: tool[name] for name in tool if name != 'type'}])}\n")
+
+
+def test_a_client_tool_below_is_answered_at_once_for_nobody_is_there(tmp_path):
+    write_helper_with_client_tool(tmp_path)
+
+    async def inside():
+        async with chatting(tmp_path, delegating(calls("look", {}))) as (engine, _):
+            chat = await told(engine, "Delegate", agent=BOSS)
+            return chat, engine.agents.chats.get(invocations(chat, 1)[0]["execution_id"])
+
+    chat, child = asyncio.run(asyncio.wait_for(inside(), 30))
+    (call,) = invocations(child, 1)
+    assert (call["type"], call["status"]) == ("client", "completed")
+    assert json.loads(call["result"])["status"] == "not_available"
+    assert text_of(chat["chat_messages"][-1]).startswith("It said: got {")
+
+
+def test_an_approval_below_is_logged_and_decided_in_its_chat(tmp_path, caplog):
+    write_helper_with_client_tool(tmp_path, require_approval=True)
+
+    async def inside():
+        async with chatting(tmp_path, delegating(calls("look", {}))) as (engine, _):
+            sent = await engine.agents.chats.run({"agent_config": BOSS, "input": {"text": "Delegate"}})
+            async for event in engine.agents.chats.follow(sent.live.id):
+                if any(call["execution_id"] for call in event.data.get("tool_invocations", ())):
+                    break
+            (child_id,) = engine.store.children_of(sent.live.id)
+            (call,) = invocations(await until(engine, child_id, "awaiting_input"))
+            await engine.agents.decisions.approve(call["id"], {})
+            return call, child_id, await until(engine, sent.live.id, "idle")
+
+    call, child_id, chat = asyncio.run(asyncio.wait_for(inside(), 30))
+    (told_to_operator,) = [text for text in caplog.messages if "waits for the approval" in text]
+    assert "agent acme/helper" in told_to_operator
+    assert "its tool look" in told_to_operator
+    assert f"in chat {child_id}, below chat {chat['id']}" in told_to_operator
+    assert f"POST /tools/{call['id']}/invoke" in told_to_operator
+    assert "not_available" in text_of(chat["chat_messages"][-1])
 
 
 def test_stopping_a_chat_stops_those_below(tmp_path):

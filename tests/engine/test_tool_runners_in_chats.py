@@ -73,6 +73,8 @@ def test_every_kind_of_tool_does_its_part_in_one_turn(tmp_path):
     chat, inputs = asyncio.run(main())
     offered = [tool["function"]["name"] for tool in inputs[0]["tools"]]
     assert "gone" not in offered
+    (notice,) = chat["notices"]
+    assert notice.startswith("tool gone is not offered in this turn: there is no program no-such-program")
     assert {"note", "add", "hook", "memory_get", "finish"} <= set(offered)
 
     first = next(message for message in chat["chat_messages"] if text_of(message) == "Let me see.")
@@ -87,3 +89,27 @@ def test_every_kind_of_tool_does_its_part_in_one_turn(tmp_path):
     assert chat["output"] == {"sum": 5}
     assert chat["agent_data"]["memory"] == {"sum": "5"}
     assert "s3cret" not in json.dumps([chat, inputs])
+
+
+def test_a_notice_is_of_the_present_turn_and_streamed(tmp_path):
+    lacking = {**AGENT, "tools": [tools("http://x")[2]]}
+
+    async def main():
+        async with chatting(tmp_path, answers(says("Done."))) as (engine, _):
+            chat = await told(engine, "go", agent=lacking)
+            noticed = [event.data["notices"] async for event in before_idle(engine, chat["id"])]
+            await engine.agents.chats.switch_agent(chat["id"], {"agent_config": AGENT})
+            return noticed, await told(engine, "again", chat_id=chat["id"])
+
+    noticed, later = asyncio.run(main())
+    assert "MCP server 'broken' is not connected" in noticed[-1][0]
+    assert later["notices"] == []
+
+
+async def before_idle(engine, chat_id):
+    """The chat's own lines until it is idle."""
+    async for event in engine.agents.chats.follow(chat_id):
+        if event.name == "chats":
+            yield event
+            if event.data["status"] == "idle":
+                return

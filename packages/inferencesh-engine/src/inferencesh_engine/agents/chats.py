@@ -170,7 +170,7 @@ class Chats:
         )
         if waits:
             user, answer = (replace(one, status=MessageStatus.QUEUED) for one in (user, answer))
-        chats = () if waits else (live.chat.to(ChatStatus.BUSY, at, output=None),)
+        chats = () if waits else (live.chat.to(ChatStatus.BUSY, at, output=None, notices=()),)
         also = partial(_bind, idempotency, answer.id, at) if idempotency is not None else None
         stored = self._ledger.change(live, *chats, user, answer, also=also, refusable=True)
         if live.turn is None:

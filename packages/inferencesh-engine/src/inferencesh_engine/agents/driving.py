@@ -90,7 +90,7 @@ class Driving:
         at, order = now(), live.next_order()
         await self._services.ledger.change(
             live,
-            live.chat.to(ChatStatus.BUSY, at, output=None),
+            live.chat.to(ChatStatus.BUSY, at, output=None, notices=()),
             replace(asked.to(MessageStatus.READY, at), order=order),
             replace(answer.to(MessageStatus.PENDING, at), order=order + 1),
         )

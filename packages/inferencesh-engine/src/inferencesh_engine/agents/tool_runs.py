@@ -61,9 +61,7 @@ class ToolRuns:
                 running.result()  # it has failed where it must not
             return
         if invocation.type == "client":
-            await change_invocation(
-                self._services, self._live, invocation.id, InvocationStatus.AWAITING_INPUT
-            )
+            await self._change(invocation.id, **self._toolset.client_move)
             return
         running = self._running[invocation.id] = asyncio.ensure_future(self._run(invocation))
         running.add_done_callback(lambda _: self._live.moved.set())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..acceptance import new_id
 from ..domain.chat import InvocationStatus, ToolInvocation
@@ -22,13 +23,35 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("inferencesh.engine")
 
+_NOBODY = json.dumps(
+    {
+        "status": "not_available",
+        "message": "nobody follows the chat of an agent that another agent has called, so that no client "
+        "can run this tool there; do without it, and say what was missing",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Toolset:
-    """Tools by name, and those of them that are offered."""
+    """Tools by name, and those of them that are offered.
+
+    Attributes:
+        notices: Why others are not, a line for each.
+        top_level: Whether somebody has started the chat, and runs its client tools.
+    """
 
     tools: Mapping[str, Tool]
     offered: Mapping[str, Offered]
+    notices: tuple[str, ...] = ()
+    top_level: bool = True
+
+    @property
+    def client_move(self) -> dict[str, Any]:
+        """What becomes of a client tool's call that may run: its `status`, and a `result` if that is all."""
+        if self.top_level:
+            return {"status": InvocationStatus.AWAITING_INPUT}
+        return {"status": InvocationStatus.COMPLETED, "result": _NOBODY}
 
     def invocation(
         self, message: Message, position: int, call: ModelCall, always_allowed: Iterable[str]
@@ -53,8 +76,7 @@ class Toolset:
             return replace(invocation, status=InvocationStatus.FAILED, result=wrong)
         if tool.require_approval and tool.name not in always_allowed:
             return replace(invocation, status=InvocationStatus.AWAITING_APPROVAL)
-        client = tool.type == "client"
-        return replace(invocation, status=InvocationStatus.AWAITING_INPUT) if client else invocation
+        return replace(invocation, **self.client_move) if tool.type == "client" else invocation
 
     def _wrong_with(self, call: ModelCall) -> str | None:
         offered = self.offered.get(call.name)
@@ -71,15 +93,20 @@ class Toolset:
 
 
 async def open_toolset(config: AgentConfig, registry: ToolRegistry, *, top_level: bool) -> Toolset:
-    """The agent's tools; one that cannot be offered now is left out, and the log says why."""
+    """The agent's tools; one that cannot be offered now is left out, and a notice says why."""
     internal = internal_tools(config, top_level=top_level)
     tools = {tool.name: tool for tool in (*internal, *config.tools)}
-    offered = {}
+    offered, notices = {}, []
     for tool in tools.values():
-        seen = await _offered(tool, registry)
+        try:
+            seen = await _offered(tool, registry)
+        except ToolError as error:
+            notices.append(f"tool {tool.name} is not offered in this turn: {error}")
+            _log.warning("%s", notices[-1])
+            continue
         if seen is not None:
             offered[tool.name] = replace(seen, name=tool.name)
-    return Toolset(tools, offered)
+    return Toolset(tools, offered, tuple(notices), top_level)
 
 
 async def _offered(tool: Tool, registry: ToolRegistry) -> Offered | None:
@@ -88,8 +115,8 @@ async def _offered(tool: Tool, registry: ToolRegistry) -> Offered | None:
         return Offered(tool.name, tool.description, parameters)
     try:
         return await registry.offered(tool)
-    except ToolError as error:
-        _log.warning("tool %s is not offered in this turn: %s", tool.name, error)
-    except Exception:  # noqa: BLE001 - runners are plugins, too
-        _log.exception("tool %s is not offered in this turn", tool.name)
-    return None
+    except ToolError:
+        raise
+    except Exception as error:
+        _log.exception("tool %s has failed", tool.name)
+        raise ToolError("it failed in the engine, whose log says why") from error

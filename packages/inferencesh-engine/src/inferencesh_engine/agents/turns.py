@@ -97,13 +97,20 @@ class Turn:
         config, messages = self._services.config, self._live.turn_messages()
         if len(self._live.messages) > config.max_chat_messages:
             return f"the chat has reached {config.max_chat_messages} messages (max_chat_messages)"
-        steps = min(config.max_turn_steps, self._config.max_steps or config.max_turn_steps)
+        steps, name = self._step_limit()
         if len(messages) > steps:
-            return f"the turn has called the model {steps} times, which is its limit (max_turn_steps)"
+            return f"the turn has called the model {steps} times, which is its limit ({name})"
         tokens = sum(message.tokens for message in messages)
         if config.max_turn_tokens is not None and tokens >= config.max_turn_tokens:
             return f"the turn has taken {tokens} of {config.max_turn_tokens} tokens (max_turn_tokens)"
         return None
+
+    def _step_limit(self) -> tuple[int, str]:
+        """The lower of the agent's own limit and the engine's, and what it is called."""
+        own, engines = self._config.max_steps, self._services.config.max_turn_steps
+        if own is not None and own <= engines:
+            return own, "the agent's max_tool_iterations"
+        return engines, "max_turn_steps"
 
     def _seconds_left(self) -> float | None:
         limit = self._services.config.max_turn_seconds
@@ -113,7 +120,16 @@ class Turn:
         if self._known_toolset is None:
             registry, top_level = self._services.registry, self._live.chat.parent_id is None
             self._known_toolset = await open_toolset(self._config, registry, top_level=top_level)
+            await self._give_notice(self._known_toolset.notices)
         return self._known_toolset
+
+    async def _give_notice(self, notices: Iterable[str]) -> None:
+        """Let the callers see what the agent lacks."""
+        chat = self._live.chat
+        if list(notices) != list(chat.notices):
+            await self._services.ledger.change(
+                self._live, chat.to(chat.status, now(), notices=tuple(notices))
+            )
 
     async def _write(self, message: Message) -> Message:
         """Have the core app write the message."""
@@ -194,6 +210,8 @@ class Turn:
         ready = message.to(MessageStatus.READY, at, parts=answer.parts, tokens=answer.tokens)
         invocations = await self._invocations(ready, answer) if answer.calls else []
         status = status_during(invocations) if invocations else ChatStatus.IDLE
+        if live.chat.parent_id is not None:
+            _log_approvals(live.chat, invocations)
         await self._services.ledger.change(live, ready, *invocations, *self._moved(status, at))
         return ready
 
@@ -245,6 +263,17 @@ def cancelled_invocations(live: LiveChat, message_id: str, at: float) -> list[To
     result = "cancelled: the turn was ended before this was done"
     unfinished = [one for one in live.of_message(message_id) if not one.status.terminal]
     return [one.to(InvocationStatus.CANCELLED, at, result=result) for one in unfinished]
+
+
+def _log_approvals(chat: Chat, invocations: Iterable[ToolInvocation]) -> None:
+    """Say what waits in a chat below another: whoever follows that one does not see it."""
+    for one in invocations:
+        if one.status is InvocationStatus.AWAITING_APPROVAL:
+            _log.warning(
+                "agent %s waits for the approval of its tool %s in chat %s, below chat %s; "
+                "decide it with POST /tools/%s/invoke or /reject",
+                *(chat.agent.ref or chat.agent.name, one.name, chat.id, chat.parent_id, one.id),
+            )
 
 
 async def _uncut(doing: Coroutine[Any, Any, T]) -> T:

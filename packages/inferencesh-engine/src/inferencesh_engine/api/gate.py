@@ -30,7 +30,7 @@ class Gate:
 
     Args:
         token: What callers must send as a bearer token.
-        token_file: Where a caller finds it; named in the refusal.
+        token_file: Where a caller finds it; named in the refusal. None does not tell.
         hosts: Names and addresses, with or without a port, that `Host` may have besides loopback ones.
         origins: Origins of web pages that may call, as browsers write them: `http://localhost:3000`.
         max_body_bytes: The largest body of a JSON route.
@@ -39,7 +39,7 @@ class Gate:
     def __init__(
         self,
         token: str,
-        token_file: Path,
+        token_file: Path | None,
         *,
         hosts: Iterable[str],
         origins: Iterable[str],
@@ -91,10 +91,10 @@ class Gate:
         right = hmac.compare_digest(token.strip().encode(errors="replace"), self._token)
         if not right or scheme.lower() != "bearer":
             what = "the token is not the one of this engine" if token else "a token is needed"
-            detail = (
-                f"{what}: send the header 'Authorization: Bearer <token>'; "
-                f"the token is in {self._token_file} on the engine's machine"
+            where = (
+                f"; the token is in {self._token_file} on the engine's machine" if self._token_file else ""
             )
+            detail = f"{what}: send the header 'Authorization: Bearer <token>'{where}"
             raise Problem(401, "unauthorized", detail)
 
     def _check_body(self, request: BaseRequest) -> None:

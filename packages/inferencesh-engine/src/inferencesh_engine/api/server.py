@@ -16,7 +16,7 @@ from ..listening import Listening
 from ..presence import TOKEN_FILE, Presence, kept_token
 from . import agents, apps, blobs, chats, files, sessions, tasks, tools
 from .cors import allow, preflight
-from .gate import Gate
+from .gate import LOOPBACK_NAMES, Gate
 from .health import health_routes
 from .openapi import with_document
 from .own_names import call_of
@@ -69,7 +69,7 @@ class Server:
         self._caller = hashlib.sha256(self.token.encode()).hexdigest()[:16]
         self._gate = Gate(
             self.token,
-            config.state_path.absolute() / TOKEN_FILE,
+            config.state_path.absolute() / TOKEN_FILE if config.host in LOOPBACK_NAMES else None,
             hosts=(config.host, *config.allow_hosts),
             origins=self._origins,
             max_body_bytes=config.max_body_bytes,

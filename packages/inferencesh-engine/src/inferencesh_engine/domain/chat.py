@@ -6,7 +6,7 @@ with the tool invocations the model asked for, one after the other. Messages pos
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypeAlias
@@ -104,6 +104,7 @@ class Chat:
         parent_id: The chat whose agent started this one as a tool.
         depth: How many chats are above it.
         output: What `finish` was called with in the newest turn; None when it was not.
+        notices: What the agent lacks in the newest turn: why tools are not offered, a line for each.
         data: What the agent keeps of it: plan steps, memory, and the tools that need no approval any more.
     """
 
@@ -118,6 +119,7 @@ class Chat:
     parent_id: str | None = None
     depth: int = 0
     output: Any = None
+    notices: Sequence[str] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def to(self, status: ChatStatus, at: float, **changes: Any) -> Chat:

@@ -21,6 +21,7 @@ def chat_dto(chat: Chat, messages: Iterable[Mapping[str, Any]] = ()) -> dict[str
         "name": chat.name,
         "description": chat.description,
         "output": chat.output,
+        "notices": list(chat.notices),
         "context": dict(chat.context),
         "agent_id": chat.agent.agent_id,
         "agent_version_id": chat.agent.version_id,
