@@ -197,6 +197,15 @@ def test_files_reach_the_model(client):
     assert "file" in text_of(message)
 
 
+def test_a_tool_the_engine_cannot_offer_is_logged_once_for_the_caller(client, caplog):
+    lacking = {"name": "gone", "type": "mcp", "mcp": {"integration_id": "nowhere", "tool_name": "x"}}
+    agent = client.agent({**scripted({"say": "Hello", "chunks": 3}), "tools": [lacking]})
+    agent.run("Hi")
+    logged = [each for each in caplog.messages if each.startswith(f"chat {agent.chat_id}: tool gone is not")]
+    assert len(logged) == 1
+    assert "MCP server 'nowhere' is not connected" in logged[0]
+
+
 def test_an_unknown_agent_is_told_with_those_there_are(client):
     with pytest.raises(AgentAPIError, match="404"):
         client.agents.create("no/such").send_message("hi")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from logging import getLogger
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from inferencesh_core.flow.effects import call, through
@@ -13,7 +14,7 @@ from .errors import TurnCancelledError, TurnFailedError
 from .following import ChatFollower
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from inferencesh_core.context import ClientContext
     from inferencesh_core.flow.effects import Feed
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from .calls import Calls, Shift
     from .chat import Change
     from .tools.call import ToolCallInfo
+
+
+_log = getLogger("inferencesh")
 
 
 class SendOptions(TypedDict, total=False):
@@ -67,6 +71,7 @@ class Conduct:
         self._shift = shift
         self._hearers = hearers
         self._deltas = Deltas()
+        self._noticed: set[str] = set()
 
     def follow(self, options: FollowOptions, since: float | None = None) -> Feed[Delta, None]:
         """Emit what happens, piece by piece, until the chat or its turn is over."""
@@ -83,13 +88,22 @@ class Conduct:
                     yield from call(self._hearers.on_message, message)
                 for delta in self._deltas.of(message):
                     yield from told(delta)
-        if change.chat is not None and self._hearers.on_chat is not None:
-            yield from call(self._hearers.on_chat, change.chat)
+        if change.chat is not None:
+            self._log_notices(change.chat)
+            if self._hearers.on_chat is not None:
+                yield from call(self._hearers.on_chat, change.chat)
         if not self._view.is_over:
             due = self._view.due()
             yield from self._calls.serve(self._view.chat_id, due, self._shift)
             if self._shift.hands_back and self._view.waits and self._calls.are_left(due):
                 self._view.is_over = True
+
+    def _log_notices(self, chat: Mapping[str, Any]) -> None:
+        """Log what the agent lacks, as an engine tells it (`notices`, which other servers do not have)."""
+        for notice in chat.get("notices") or ():
+            if notice not in self._noticed:
+                self._noticed.add(notice)
+                _log.warning("chat %s: %s", self._view.chat_id, notice)
 
 
 def ended(view: ChatView) -> TurnDone:
