@@ -205,7 +205,7 @@ def test_addresses_inside_are_refused_however_they_are_written(tmp_path, url):
         port = base.rpartition(":")[2]
         for kind in ("http", "hook"):
             said = await tried.refusal(tool_of(kind, url=url.format(port=port)))
-            assert "may not reach it" in said
+            assert "may not reach it; to allow it, put settings: {allow_private_addresses: true}" in said
         assert api.requests == []
 
     trying(scenario, tmp_path, allow_private_addresses=False)

@@ -1,9 +1,16 @@
 """What `engine.yml` may say, and what an operator is told who got it wrong."""
 
+import asyncio
+import json
+from dataclasses import fields
+
 import pytest
 
 from inferencesh_core.refs import Ref
+from inferencesh_engine.config import EngineConfig
+from inferencesh_engine.config_values import with_values
 from inferencesh_engine.domain.problems import EngineStartError
+from inferencesh_engine.engine import Engine
 from inferencesh_engine.settings import (
     Alias,
     IntegrationRule,
@@ -12,6 +19,7 @@ from inferencesh_engine.settings import (
     Settings,
     load_settings,
 )
+from inline_engine import InlineWorkers
 
 EVERYTHING = """
 aliases:
@@ -78,6 +86,45 @@ def test_an_alias_may_bring_setup_and_input(tmp_path):
     assert alias == Alias("acme/model@k3v9:chat", {"size": "small"}, {"temperature": 0.2})
 
 
+SETTINGS = """
+settings:
+  allow_private_addresses: true
+  max_agent_depth: 0
+  max_turn_seconds: 90
+  max_turn_tokens: null
+  max_workers: 2
+"""
+
+
+def test_settings_are_fields_of_the_configuration_unless_the_program_sets_them(tmp_path):
+    values = settings_of(tmp_path, SETTINGS).values
+    made = with_values(EngineConfig(apps_dir=tmp_path, max_turn_seconds=5), values)
+    assert made == EngineConfig(
+        apps_dir=tmp_path, max_turn_seconds=5, allow_private_addresses=True, max_agent_depth=0, max_workers=2
+    )
+
+
+def test_an_engine_goes_by_the_settings_of_its_folder(tmp_path):
+    settings_of(tmp_path, SETTINGS)
+
+    async def inside():
+        async with Engine(
+            EngineConfig(apps_dir=tmp_path, executor="inline"), plugins=[InlineWorkers()]
+        ) as engine:
+            return engine.config
+
+    assert asyncio.run(inside()).max_turn_seconds == 90
+
+
+def test_every_default_is_a_value_that_may_be_set(tmp_path):
+    defaults = EngineConfig(apps_dir=tmp_path)
+    values = {one.name: getattr(defaults, one.name) for one in fields(EngineConfig)}
+    values = {name: value for name, value in values.items() if type(value) in (int, float, bool, type(None))}
+    for name in ("port", "token", "state_dir"):
+        values.pop(name)
+    assert settings_of(tmp_path, json.dumps({"settings": values})).values == values
+
+
 @pytest.mark.parametrize(
     ("text", "line", "told"),
     [
@@ -100,6 +147,22 @@ def test_an_alias_may_bring_setup_and_input(tmp_path):
         ("mcp_servers:\n  a: {command: x, url: http://y}", 2, "either a command to start or a url"),
         ("mcp_servers:\n  a: {url: http://y, args: [x]}", 2, "args does not go with url"),
         ("mcp_servers:\n  a: {url: ftp://y}", 2, "must begin with http"),
+        ("settings:\n  max_turn_step: 3", 2, "did you mean max_turn_steps"),
+        ("settings:\n  host: 0.0.0.0", 2, "'host' is not known here"),
+        ("settings:\n  secrets: {A: b}", 2, "'secrets' is not known here"),
+        ("settings:\n  max_turn_steps: 2.5", 2, "max_turn_steps must be a whole number, not 2.5"),
+        ("settings:\n  max_turn_steps: true", 2, "max_turn_steps must be a whole number, not True"),
+        ("settings:\n  max_turn_steps: 0", 2, "max_turn_steps must be more than 0"),
+        ("settings:\n  max_turn_steps:", 2, "max_turn_steps must be a whole number, not None"),
+        ("settings:\n  max_turn_tokens: '9'", 2, "max_turn_tokens must be a whole number or null, not '9'"),
+        ("settings:\n  max_agent_depth: -1", 2, "max_agent_depth must be 0 or more"),
+        ("settings:\n  tool_timeout_seconds: .inf", 2, "tool_timeout_seconds must be a number, not '.inf'"),
+        ("settings:\n  tool_timeout_seconds: 1.0e+300", 2, "9007199254740992 at most"),
+        (
+            "settings:\n  allow_private_addresses: 1",
+            2,
+            "must be true or false, not 1",
+        ),
         ("a: [", 1, "is not YAML"),
     ],
 )

@@ -73,7 +73,18 @@ _EMBEDDING_IPV4 = [
 
 
 class AddressRefusedError(InferenceError, ValueError):
-    """The address rules forbid what was asked; the text names host, address, reason and the setting."""
+    """The address rules forbid what was asked; the text names host, address, reason and the setting.
+
+    Attributes:
+        why: The text without the setting, for those who have another one.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.why}. Add its origin to the allowed origins if it is meant to be reached"
 
 
 def refusal(address: str) -> str | None:
@@ -164,8 +175,7 @@ class AddressPolicy:
             reason = None if self.allow_private else refusal(address)
             if reason is not None:
                 raise AddressRefusedError(
-                    f"{host} is at {address}, which is {reason}: URLs from outside may not reach it. "
-                    "Add its origin to the allowed origins if it is meant to be reached"
+                    f"{host} is at {address}, which is {reason}: URLs from outside may not reach it"
                 )
         return admitted
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .acceptance import Acceptance
 from .agents.runtime import AgentRuntime
 from .catalog import Catalog
+from .config_values import with_values
 from .dispatch import Dispatch
 from .domain.problems import EngineStartError
 from .files import Files
@@ -49,6 +50,7 @@ class Engine:
     Expected failures are `Problem`s, which carry an HTTP status.
 
     Attributes:
+        config: What it was told, and what `engine.yml` adds to that once it is started.
         base_url: Where the engine's HTTP API listens; None until a server says so. File URLs begin with it.
         settings: What `engine.yml` says. There once the engine is started, as are the others below.
         catalog: The apps and the agent templates.
@@ -79,9 +81,9 @@ class Engine:
 
         Raises EngineStartError when the state folder is in use or damaged, or the served folder is wrong.
         """
-        config = self.config
+        self.settings = load_settings(self.config.apps_dir)
+        config = self.config = with_values(self.config, self.settings.values)
         async with AsyncExitStack() as on_failure:
-            self.settings = load_settings(config.apps_dir)
             executor = self._hooks.executor(config)
             on_failure.push_async_callback(executor.close)
             await executor.open()

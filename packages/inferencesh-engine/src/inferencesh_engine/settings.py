@@ -8,6 +8,7 @@ integrations:
   google: {token_secret: GOOGLE_TOKEN}
 mcp_servers:
   int-abc123: {command: my-server, args: [--stdio]}
+settings: {max_turn_steps: 20, allow_private_addresses: true}
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from inferencesh_app.yaml_document import YamlProblem, read_yaml
 from inferencesh_core.refs import Ref
 
+from .config_values import read_values
 from .documents import check_names, content_of, place_of, required_text, texts
 from .domain.problems import EngineStartError
 from .served_folder import SETTINGS_NAME
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from inferencesh_app.yaml_document import Spot
+
+    from .config_values import Value
 
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.IGNORECASE)
 _SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -75,12 +79,13 @@ class McpServerRule:
 
 @dataclass(frozen=True)
 class Settings:
-    """An `engine.yml`, its parts by name."""
+    """An `engine.yml`, its parts by name; `settings` are `values` of fields of `EngineConfig`."""
 
     aliases: Mapping[Ref, Alias] = field(default_factory=dict)
     tool_secrets: Mapping[str, SecretRule] = field(default_factory=dict)
     integrations: Mapping[str, IntegrationRule] = field(default_factory=dict)
     mcp_servers: Mapping[str, McpServerRule] = field(default_factory=dict)
+    values: Mapping[str, Value] = field(default_factory=dict)
 
     def alias(self, reference: Ref) -> Alias | None:
         """What a reference stands for; None for itself.
@@ -115,13 +120,14 @@ def _says_something(content: bytes) -> bool:
 
 
 def _settings(top: Spot) -> Settings:
-    check_names(top, "aliases", "tool_secrets", "integrations", "mcp_servers")
+    check_names(top, "aliases", "tool_secrets", "integrations", "mcp_servers", "settings")
     secrets = {name: _secret(name, spot) for name, spot in _members(top["tool_secrets"])}
     return Settings(
         aliases=_aliases(top["aliases"]),
         tool_secrets=secrets,
         integrations={name: _integration(spot, secrets) for name, spot in _members(top["integrations"])},
         mcp_servers={name: _mcp_server(spot) for name, spot in _members(top["mcp_servers"])},
+        values=read_values(top["settings"]),
     )
 
 

@@ -102,7 +102,8 @@ class Outbound:
         except (asyncio.TimeoutError, TimeoutError):  # two classes on Python 3.10
             raise ToolError(f"{where} did not answer within {seconds:g} s (tool_timeout_seconds)") from None
         except AddressRefusedError as error:
-            raise ToolError(f"{error} (allow_private_addresses)") from None
+            advice = "to allow it, put settings: {allow_private_addresses: true} into engine.yml"
+            raise ToolError(f"{error.why}; {advice}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ToolError(f"{where} could not be asked: {error}") from None
 
