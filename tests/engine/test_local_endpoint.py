@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from inferencesh_async import async_inference
+from inferencesh_core import inference
 from inferencesh_core.errors import ConfigurationError
 from inferencesh_engine.endpoint import open_local
 from inferencesh_engine.presence import Presence, find_presence
@@ -51,6 +54,21 @@ def test_clients_of_one_folder_share_an_engine_that_stops_with_the_last_of_them(
     assert Api(second.base_url, second.token, folder).call("POST", "/apps/list", {}).status == 200
     second.close()
     assert not alive(second.base_url)
+    assert find_presence(folder / ".inferencesh") is None
+
+
+def test_a_closed_client_says_so_and_starts_no_engine(folder):
+    async def asked_late():
+        client = async_inference(base_url=f"local:{folder}")
+        await client.aclose()
+        await client.tasks.get("t1")
+
+    with inference(base_url=f"local:{folder}") as client:
+        pass
+    with pytest.raises(ConfigurationError, match="this client is closed"):
+        client.tasks.get("t1")
+    with pytest.raises(ConfigurationError, match="this client is closed"):
+        asyncio.run(asked_late())
     assert find_presence(folder / ".inferencesh") is None
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from inferencesh_core import inference
 from inferencesh_core.config import ClientConfig
+from inferencesh_core.errors import ConfigurationError
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.loopback import Loopback
@@ -55,6 +56,24 @@ def test_one_call_after_another_uses_one_socket_streams_included():
             for number in range(20):
                 assert client.tasks.run({"app": "a/b", "input": number})["output"] == number
         assert server.connections == 1
+
+
+@pytest.mark.parametrize("use", [True, False])
+def test_a_closed_client_says_so_and_sends_nothing(use):
+    with Loopback(task_server) as server:
+        client = inference("key", server.url)
+        if use:
+            client.tasks.get("1")
+        client.close()
+        client.close()
+        for act in (
+            lambda: client.tasks.get("1"),
+            lambda: client.files.upload(b"x"),
+            lambda: next(iter(client.tasks.stream("1"))),
+        ):
+            with pytest.raises(ConfigurationError, match="this client is closed"):
+                act()
+        assert server.connections == int(use)
 
 
 def test_closing_a_client_closes_its_sockets_and_the_threads_of_a_run_left_early_end():

@@ -164,6 +164,13 @@ def test_what_was_tried_is_shown_newest_first():
     )
 
 
+def test_tries_that_failed_alike_are_told_once_with_their_number():
+    mixed = TransportError("gave up", attempts=("reset", "refused", "reset", "refused", "reset"))
+    assert str(mixed) == "gave up (tried 5 times, newest first: reset (3 times); refused (2 times))"
+    assert str(TransportError("gave up", attempts=("reset",) * 3)) == "gave up (tried 3 times: reset)"
+    assert str(ConnectError("refused", attempts=("refused",) * 5)) == "refused (tried 5 times)"
+
+
 def test_only_a_failed_connect_is_sure_that_nothing_was_sent():
     assert (ConnectError("x").sent, TransportError("x").sent, ReadTimeoutError("x").sent) == (
         False,

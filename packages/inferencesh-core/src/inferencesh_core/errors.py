@@ -53,6 +53,12 @@ def _restored(kind: type[InferenceError], args: tuple[Any, ...], state: dict[str
     return error
 
 
+def _told_once(attempts: tuple[str, ...]) -> list[str]:
+    """Give each line once, with its number where there are several alike, in order of the first of each."""
+    counts = {text: attempts.count(text) for text in attempts}
+    return [text if count == 1 else f"{text} ({count} times)" for text, count in counts.items()]
+
+
 class InferenceError(Exception):
     """Root of the errors of this SDK.
 
@@ -70,7 +76,13 @@ class InferenceError(Exception):
         text = super().__str__()
         if not self.attempts:
             return text
-        return f"{text} (tried {len(self.attempts)} times, newest first: {'; '.join(self.attempts)})"
+        tried = f"tried {len(self.attempts)} times"
+        told = _told_once(self.attempts)
+        if len(told) == 1:
+            return (
+                f"{text} ({tried})" if self.attempts[0] == text else f"{text} ({tried}: {self.attempts[0]})"
+            )
+        return f"{text} ({tried}, newest first: {'; '.join(told)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception is unpickled by calling its class with `args`, which is not how these are constructed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..errors import ConfigurationError
 from .effects import (
     Afterwards,
     Call,
@@ -43,9 +44,15 @@ class SyncDriver:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self._is_closed = False
 
     def run(self, flow: Flow[R]) -> R:
-        """Run a flow to its end."""
+        """Run a flow to its end.
+
+        Raises:
+            ConfigurationError: the driver is closed.
+        """
+        self._check_open()
         scope = _Scope(self._transport)
         try:
             return scope.run(flow)
@@ -55,7 +62,12 @@ class SyncDriver:
             scope.close()
 
     def iterate(self, feed: Feed[T, R]) -> Generator[T, None, R]:
-        """Give what a feed emits; closing the generator closes the feed and its streams."""
+        """Give what a feed emits; closing the generator closes the feed and its streams.
+
+        Raises:
+            ConfigurationError: the driver is closed.
+        """
+        self._check_open()
         scope = _Scope(self._transport)
         try:
             return (yield from scope.steps(feed))
@@ -64,8 +76,13 @@ class SyncDriver:
             scope.close()
 
     def close(self) -> None:
-        """Close the transport."""
+        """Close the transport; what runs may end, and nothing new begins."""
+        self._is_closed = True
         self._transport.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ConfigurationError("this client is closed; make another one")
 
 
 class _Stopped(BaseException):
