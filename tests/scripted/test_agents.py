@@ -46,6 +46,7 @@ from inferencesh_core.http.problems import parse_problem
 from inferencesh_core.statuses import is_message_ready
 from inferencesh_core.testing.replies import Reply, answer, cut, silence, stream
 from inferencesh_core.testing.world import World
+from inferencesh_core.testing.world import World as SyncWorld
 
 ANSWER = [now("busy"), said(2, "pending", "he"), said(2, text="hello"), now("idle")]
 HELLO = message(2, text="hello")
@@ -136,6 +137,27 @@ def test_a_configuration_changed_later_does_not_change_its_agent():
     config["core_app"]["ref"] = "other"
     agent.send_message("hi")
     assert body_of(world)["agent_config"] == {"core_app": {"ref": "acme/model"}, "tools": []}
+
+
+def test_an_unknown_key_of_a_configuration_is_warned_of_with_the_nearest_known_one():
+    config = {"core_app": {"ref": "acme/model"}, "sytem_prompt": "Be brief.", "temperature": 0.5}
+    with pytest.warns(UserWarning, match=r"'sytem_prompt'.*Did you mean 'system_prompt'") as caught:
+        asked(stream(*ANSWER), who=config)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("verb", ["agent", "agents"])
+def test_the_warning_of_an_unknown_key_points_to_the_line_that_makes_the_agent(verb):
+    client = SyncWorld([]).client(plugins=PLUGINS)
+    make = client.agent if verb == "agent" else client.agents.create
+    with pytest.warns(UserWarning, match="tool") as caught:
+        make({"core_app": "acme/model", "tool": []})
+    assert caught[0].filename == __file__
+
+
+def test_a_model_may_be_named_by_its_reference_alone():
+    _, world = asked(stream(*ANSWER), who={"core_app": "acme/model"})
+    assert body_of(world)["agent_config"] == {"core_app": {"ref": "acme/model"}}
 
 
 WRONG_AGENTS = {

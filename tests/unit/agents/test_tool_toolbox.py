@@ -1,5 +1,7 @@
+import asyncio
 import logging
 import threading
+import traceback
 from math import inf
 
 import pytest
@@ -147,13 +149,54 @@ def test_an_exception_is_told_to_the_model_and_logged_for_people(run, caplog):
     assert record.exc_info[1].args == ("no such city",)
 
 
+def frames_of(record):
+    return [frame.name for frame in traceback.extract_tb(record.exc_info[2])]
+
+
+def test_the_traceback_in_the_log_begins_with_the_handlers_own_frame(run, caplog):
+    def fetch(city):
+        raise KeyError(city)
+
+    def find(args):
+        return fetch("Atlantis")
+
+    async def find_later(args):
+        await asyncio.sleep(0)
+        return fetch("Atlantis")
+
+    def find_typed() -> str:
+        """Find."""
+        return fetch("Atlantis")
+
+    box = Toolbox.of([tool("a").handler(find), tool("b").handler(find_later), find_typed])
+    for name in ("a", "b", "find_typed"):
+        run(box, name)
+    own = [["find", "fetch"], ["find_later", "fetch"], ["find_typed", "fetch"]]
+    assert [frames_of(record) for record in caplog.records] == own
+
+
+def test_a_handler_without_a_frame_of_its_own_has_a_traceback_too(run, caplog):
+    run(Toolbox.of([tool("t").handler(next)]), "t", {})
+    [record] = caplog.records
+    assert "run" in frames_of(record)
+
+
+def test_a_handler_that_took_too_long_is_one_line_in_the_log(run, caplog):
+    never = threading.Event()
+    run(Toolbox.of([tool("t").handler(lambda _args: never.wait(20), timeout=7)]), "t")
+    never.set()
+    [record] = caplog.records
+    assert record.exc_info is None
+    assert record.message == "the tool t was given up: it had not ended after 7 seconds (call i1)"
+
+
 def test_a_handler_that_hangs_is_left_behind_after_its_time(run):
     never = threading.Event()
     box = Toolbox.of([tool("t").handler(lambda _args: never.wait(20), timeout=7)])
     answer = run(box, "t")
     never.set()
     assert (answer.text, answer.failed) == (
-        '{"error": "CallTimeoutError: it had not ended after 7 seconds"}',
+        '{"error": "the tool t was given up: it had not ended after 7 seconds"}',
         True,
     )
     assert run.world.now == 7

@@ -21,6 +21,7 @@ from .approvals import ApprovalRequest, Rejection, checked, warn_undecided
 from .chat import arguments_of, kind_of, name_of
 from .deltas import told
 from .tools.call import ToolCallInfo
+from .tools.failures import exc_info_of
 from .tools.results import error_text, result_text
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ class Calls:
             result = yield from call(shift.on_tool_call, info)
             return None if result is None else result_text(result)
         except Exception as error:  # noqa: BLE001 - it stands for the handler, whose errors the model is told
-            _log.warning("on_tool_call for tool %s, call %s: %s", info.name, info.id, error, exc_info=error)
+            told = "on_tool_call for tool %s, call %s: %s"
+            _log.warning(told, info.name, info.id, error, exc_info=exc_info_of(error))
             return error_text(error)
 
     def _run(self, claim: _Claim, info: ToolCallInfo) -> Flow[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -18,19 +19,30 @@ class AgentConfig(TypedDict, total=False):
     """An ad-hoc agent: the fields of `inferencesh_core.types.AgentConfigInput`, its tools as Python has them.
 
     ``tools`` takes what the tool builders give, with or without a handler, builders themselves, and plain
-    typed functions; ``internal_tools`` takes a builder too.
+    typed functions; ``internal_tools`` takes a builder too; ``core_app`` given as text is its ``ref``.
     """
 
     name: str
     description: str
     system_prompt: str
     example_prompts: list[str]
-    core_app: CoreAppConfigInput | None
+    core_app: CoreAppConfigInput | str | None
     tools: Sequence[Any]
     skills: list[SkillConfig]
     context: list[ContextField]
     internal_tools: Any
     output_schema: Any
+
+
+_TOLERATED = {
+    "core_app_ref",
+    "enable_autocomplete",
+    "hooks",
+    "max_tokens",
+    "max_tool_iterations",
+    "temperature",
+}
+"""What documents of other ages have beside the fields of `AgentConfig`; servers take it."""
 
 
 class AgentSpec:
@@ -51,6 +63,7 @@ class AgentSpec:
             self.toolbox = Toolbox.of(())
             self._who: dict[str, Any] = {"agent": who}
         elif isinstance(who, Mapping):
+            _warn_of_unknown(who)
             self.toolbox = Toolbox.of(who.get("tools") or ())
             self._who = _ad_hoc({**who}, self.toolbox)
         else:
@@ -73,7 +86,23 @@ class AgentSpec:
         return str(self._who.get("agent") or self._who.get("agent_name") or "ad hoc")
 
 
+def _warn_of_unknown(config: Mapping[str, Any]) -> None:
+    known = {*AgentConfig.__annotations__, *_TOLERATED}
+    for name in map(str, config.keys() - known):
+        from difflib import get_close_matches  # noqa: PLC0415 - a mistake is worth its import
+
+        (nearest,) = get_close_matches(name, sorted(known), n=1, cutoff=0)
+        warnings.warn(
+            f"an agent's configuration has no {name!r}, so servers ignore it. Did you mean {nearest!r}?",
+            UserWarning,
+            # The line that makes the agent, by `client.agents.create` or `client.agent`.
+            stacklevel=6,
+        )
+
+
 def _ad_hoc(config: dict[str, Any], toolbox: Toolbox) -> dict[str, Any]:
+    if isinstance(config.get("core_app"), str):
+        config["core_app"] = {"ref": config["core_app"]}
     if "tools" in config:
         config["tools"] = toolbox.schemas
     internal = config.get("internal_tools")

@@ -91,7 +91,7 @@ class TurnDone:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether somebody stopped the turn: while the model wrote, or while one of its tools ran or waited."""
+        """Whether somebody stopped the turn: while the model wrote, or while a tool ran or waited."""
         invocations = self.message.get("tool_invocations") or ()
         return "cancelled" in {
             self.message.get("status"),

@@ -39,7 +39,11 @@ def result_text(result: Any, max_bytes: int = MAX_RESULT_BYTES) -> str:
 
 def error_text(error: Exception) -> str:
     """Give the text that tells of an error: JSON, its one key ``error`` naming the type and the message."""
-    message = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return failure_text(f"{type(error).__name__}: {error}".removesuffix(": "))
+
+
+def failure_text(message: str) -> str:
+    """Give the text that tells of a failure: JSON, its one key ``error`` the message."""
     return json.dumps({"error": message[:_MAX_ERROR_CHARS]})
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from logging import getLogger
 from typing import TYPE_CHECKING, Any
 
-from inferencesh_core.flow.effects import call_apart
+from inferencesh_core.flow.effects import CallTimeoutError, call_apart
 
 from .arguments import ArgumentRules, InvalidArgumentsError
 from .entries import entries_of
-from .results import MAX_RESULT_BYTES, error_text, result_text
+from .failures import exc_info_of
+from .results import MAX_RESULT_BYTES, ResultError, error_text, failure_text, result_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,6 +103,13 @@ class Toolbox:
         except InvalidArgumentsError as error:
             _log.info("tool %s, call %s: wrong arguments: %s", call.name, call.id, error)
             return ToolAnswer(error_text(error), failed=True)
+        except CallTimeoutError as error:
+            text = f"the tool {call.name} was given up: {error}"
+            _log.error("%s (call %s)", text, call.id)
+            return ToolAnswer(failure_text(text), failed=True)
+        except ResultError as error:
+            _log.error("tool %s, call %s: %s", call.name, call.id, error)
+            return ToolAnswer(error_text(error), failed=True)
         except Exception as error:  # noqa: BLE001 - the model is told, and may do better
-            _log.exception("tool %s, call %s failed", call.name, call.id)
+            _log.error("tool %s, call %s failed", call.name, call.id, exc_info=exc_info_of(error))
             return ToolAnswer(error_text(error), failed=True)
