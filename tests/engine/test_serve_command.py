@@ -63,6 +63,30 @@ def test_it_says_where_it_is_and_what_it_found_and_stops_cleanly(folder, number)
     assert not (folder / ".inferencesh" / "engine.json").exists()
 
 
+ENGINE_YML = """
+aliases: {far/away: test/echo, far/off: acme/nothing}
+tool_secrets: {UNSET_FOR_THIS_TEST: {hosts: [example.com]}}
+mcp_servers:
+  notes: {command: notes-server, args: [--key, k3y]}
+  search: {url: "https://mcp.example.com/mcp?key=k3y"}
+"""
+
+
+def test_it_lists_what_engine_yml_declares_and_warns_of_what_is_not_there(folder):
+    (folder / "engine.yml").write_text(ENGINE_YML)
+    with served(folder) as (_, said):
+        words = [line.split() for line in said.splitlines()]
+        assert ["far/away", "test/echo"] in words
+        assert ["notes", "notes-server"] in words
+        assert ["search", "https://mcp.example.com/mcp"] in words
+        assert "k3y" not in said
+        warned = [line.strip() for line in said.splitlines() if line.startswith("  ! ")]
+        assert [line[:40] for line in warned] == [
+            "! secret UNSET_FOR_THIS_TEST is not set,",
+            "! alias far/off stands for acme/nothing ",
+        ]
+
+
 def test_the_state_can_be_kept_elsewhere_and_the_token_given(folder, tmp_path):
     state = tmp_path / "state"
     with served(folder, "--state", state, "--token", "mine") as (_, said):

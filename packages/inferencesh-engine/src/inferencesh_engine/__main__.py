@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import EngineConfig
-from .domain.problems import EngineStartError
+from .domain.problems import EngineStartError, Problem
 from .presence import TOKEN_FILE
 from .serving import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Iterator, Mapping, Sequence
 
     from .engine import Engine
 
@@ -142,11 +142,30 @@ def _welcome(engine: Engine) -> str:
 
 def _served(engine: Engine) -> list[str]:
     """What can be run, and what is wrong in the served folder."""
-    catalog = engine.catalog
+    catalog, settings = engine.catalog, engine.settings
     lines = [f"serves {engine.config.apps_dir} and the apps that come with the engine:"]
     lines += _listed("apps", {app.ref: app.manifest.description for app in catalog.apps()})
     lines += _listed("agents", {agent.ref: agent.config.get("description", "") for agent in catalog.agents()})
-    return [*lines, *(f"  ! {issue}" for issue in catalog.issues())]
+    lines += _listed("aliases", {str(name): each.target for name, each in settings.aliases.items()})
+    lines += _listed("MCP servers", {name: each.where for name, each in settings.mcp_servers.items()})
+    return [*lines, *(f"  ! {issue}" for issue in (*catalog.issues(), *_lacking(engine)))]
+
+
+def _lacking(engine: Engine) -> Iterator[str]:
+    """What engine.yml counts on and is not there."""
+    for name in engine.settings.tool_secrets:
+        if not engine.config.secrets.get(name):
+            yield f"secret {name} is not set, so that no tool can use it: set it in the engine's environment"
+    wrong = (_wrong_with(engine, str(reference)) for reference in engine.settings.aliases)
+    yield from (f"alias {detail}" for detail in wrong if detail is not None)
+
+
+def _wrong_with(engine: Engine, reference: str) -> str | None:
+    try:
+        engine.catalog.resolve(reference)
+    except Problem as problem:
+        return problem.detail
+    return None
 
 
 def _listed(kind: str, described: Mapping[str, str]) -> list[str]:

@@ -76,6 +76,13 @@ class McpServerRule:
     url: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def where(self) -> str:
+        """The program or the address, without what may be secret: arguments and query."""
+        from inferencesh_core.pinned import without_query  # noqa: PLC0415 - urllib3, for one line of a listing
+
+        return self.command or without_query(self.url or "")
+
 
 @dataclass(frozen=True)
 class Settings:

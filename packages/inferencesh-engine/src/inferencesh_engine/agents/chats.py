@@ -251,7 +251,9 @@ class Chats:
         check_depth(body)
         agent = choose_agent(self._services, parse_choice(body))
         context = parse_agent(agent.config).context_of(live.chat.context)
-        changed = live.chat.to(live.chat.status, now(), agent=agent, context=context)
+        # What was allowed for good were tools of the other agent; one of the same name may do anything.
+        data = {**live.chat.data, "always_allowed_tools": []}
+        changed = live.chat.to(live.chat.status, now(), agent=agent, context=context, data=data)
         await self._ledger.change(live, changed, refusable=True)
         return chat_dto(live.chat)
 
