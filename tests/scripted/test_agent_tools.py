@@ -170,12 +170,15 @@ def test_what_a_callback_gives_for_a_tool_without_a_handler_is_the_result():
         assert results(Engine(invocation()), on_tool_call=lambda _call, given=given: given) == [("ti1", text)]
 
 
-def test_what_such_a_callback_raises_is_told_the_model():
+def test_what_such_a_callback_raises_is_told_the_model_and_logged_from_its_own_frame_on(caplog):
     def on_tool_call(_call):
         raise LookupError("no such city")
 
+    caplog.set_level(logging.WARNING, "inferencesh")
     ((_, text),) = results(Engine(invocation()), on_tool_call=on_tool_call)
     assert json.loads(text) == {"error": "LookupError: no such city"}
+    (record,) = caplog.records
+    assert record.exc_info[2].tb_frame.f_code is on_tool_call.__code__
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ config: AgentConfig = {
     "internal_tools": internal_tools().plan(),
 }
 agent = client.agents.create(config)
+by_reference: AgentConfig = {"core_app": "acme/model"}
 assert_type(agent.chat_id, "str | None")
 assert_type(agent.send_message("hi"), ChatMessageDTO)
 assert_type(agent.send_message("hi", [b"x", "photo.png"], on_message, on_tool_call), ChatMessageDTO)
