@@ -24,6 +24,7 @@ def test_the_settings_load(tmp_path):
     settings = load_settings(tmp_path)
     assert len(settings.aliases) == 2
     assert set(settings.mcp_servers) == {"int-abc123", "int-def456"}
+    assert settings.values == {"max_turn_steps": 20, "allow_private_addresses": True}
     setups = [alias.setup for alias in settings.aliases.values() if alias.setup]
     assert [OpenAISetup.model_validate(setup).model for setup in setups] == ["llama3.2"]
 

@@ -1,6 +1,8 @@
 """Chats over HTTP, as the published clients expect them (wire protocol 5), with the model that ships."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -289,3 +291,10 @@ def test_a_schema_that_is_none_is_named_by_its_tool(api):
     tool = {**WEATHER, "client": {"input_schema": {"type": "thing"}}}
     answer = send(api, agent_config={**AGENT, "tools": [tool]})
     assert (answer.status, "get_weather" in answer.json["detail"]) == (422, True)
+
+
+def test_the_message_shown_in_the_document_is_taken(api):
+    document = (Path(__file__).parents[2] / "docs" / "chats.md").read_text()
+    (body,) = re.findall(r"-d '(.*)'", document)
+    answer = api.call("POST", "/agents/run", json.loads(body))
+    assert follow(api, chat_of(answer))[-1]["data"]["status"] == "idle"

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -114,6 +116,16 @@ def test_an_engine_goes_by_the_settings_of_its_folder(tmp_path):
             return engine.config
 
     assert asyncio.run(inside()).max_turn_seconds == 90
+
+
+def test_the_settings_shown_in_the_document_load(tmp_path):
+    document = (Path(__file__).parents[3] / "docs" / "engine.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(# engine.yml\n.*?)```", document, re.DOTALL)
+    assert settings_of(tmp_path, shown).values == {
+        "max_workers": 2,
+        "task_timeout_seconds": 600,
+        "allow_private_addresses": True,
+    }
 
 
 def test_every_default_is_a_value_that_may_be_set(tmp_path):

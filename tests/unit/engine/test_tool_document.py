@@ -33,7 +33,7 @@ def test_the_receiver_takes_what_is_signed_and_nothing_else(names):
 
 def test_the_plugin_brings_its_kind_of_tool(names, tmp_path):
     async def scenario():
-        async with bench(tmp_path, plugins=[names["DictionaryPlugin"]()]) as tried:
+        async with bench(tmp_path, plugins=[names["plugin"]]) as tried:
             tool = tool_of("dictionary", "look_up")
             assert (await tried.offered(tool)).parameters["required"] == ["word"]
             assert (await tried.run(tool, {"word": "keel"})).text == "the spine of a ship"
