@@ -74,7 +74,7 @@ def listed(files: Any, name: str) -> list[Attachable]:
     is_one = isinstance(files, (str, bytes, bytearray, memoryview, dict)) or hasattr(files, "read")
     if is_one or not hasattr(files, "__iter__"):
         raise TypeError(f"{name} is a list, not one {type(files).__name__}: write {name}=[...]")
-    return list(files)
+    return list(cast("Iterable[Attachable]", files))
 
 
 def _prepared(data: Any, place: str) -> Any:
