@@ -71,10 +71,14 @@ def _value(name: str, spot: Spot) -> Value:
         return None
     if not _is_a(kind, value):
         raise spot.problem(f"{name} must be {_KINDS[kind]}{' or null' if none else ''}, not {value!r:.100}")
-    if kind != "bool" and not (0 < value <= MOST or (value == 0 and name in _FROM_ZERO)):
+    if kind != "bool" and not _is_in_bounds(name, value):
         least = "0 or more" if name in _FROM_ZERO else "more than 0"
         raise spot.problem(f"{name} must be {least}, and {MOST} at most, not {value!r}")
     return value  # type: ignore[no-any-return]  # it is what its kind is
+
+
+def _is_in_bounds(name: str, number: Any) -> bool:
+    return 0 < number <= MOST or (number == 0 and name in _FROM_ZERO)
 
 
 def _is_a(kind: str, value: Any) -> bool:
