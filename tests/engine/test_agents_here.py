@@ -1,7 +1,7 @@
 """Agents of both clients on a real engine, with the model that ships with it."""
 
 import asyncio
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 
 import pytest
 from pydantic import BaseModel
@@ -246,3 +246,71 @@ def test_a_tool_may_have_a_parameter_that_is_named_like_a_part_of_a_file(client,
     seen = []
     message = agent.send_message("read it", on_tool_call=lambda call: seen.append(call.args))
     assert (text_of(message), seen) == ("done", [{"path": str(secret)}])
+
+
+def test_a_handler_runs_once_though_two_agents_of_the_client_follow_the_chat(client):
+    begun, seen, free, runs = Event(), Event(), Event(), []
+
+    def work(args):
+        runs.append(args)
+        begun.set()
+        assert free.wait(20)
+        return "done"
+
+    config = {**scripted({"call": "work"}, {"say": "over"}), "tools": [tool("work").handler(work)]}
+    first = client.agents.create(config)
+    sending = Thread(target=first.send_message, args=("go",))
+    sending.start()
+    assert begun.wait(20)
+    second = client.agent(config, chat_id=first.chat_id)
+    watching = Thread(target=second.stream_all, kwargs={"on_message": lambda _message: seen.set()})
+    watching.start()
+    assert seen.wait(20)
+    free.set()
+    sending.join(20)
+    watching.join(20)
+    assert len(runs) == 1
+
+
+def test_whoever_sent_first_gets_the_first_answer_though_another_message_waits(client):
+    begun, free, given = Event(), Event(), []
+
+    def work(_args):
+        begun.set()
+        assert free.wait(20)
+        return "done"
+
+    steps = ({"call": "work"}, {"say": "the first answer"}, {"say": "the second answer"})
+    config = {**scripted(*steps), "tools": [tool("work").handler(work)]}
+    first = client.agents.create(config)
+    sending = Thread(target=lambda: given.append(first.send_message("one")))
+    sending.start()
+    assert begun.wait(20)
+    second = client.agent(config, chat_id=first.chat_id)
+    waiting = Thread(target=lambda: given.append(second.send_message("two")))
+    waiting.start()
+    while not any(message["status"] == "queued" for message in second.get_chat()["chat_messages"]):
+        assert waiting.is_alive()
+    free.set()
+    sending.join(20)
+    waiting.join(20)
+    assert sorted(map(text_of, given)) == ["the first answer", "the second answer"]
+
+
+def test_nobody_can_change_what_is_approved_by_changing_what_was_shown(client):
+    ran, asked = [], []
+
+    def remove(target: str) -> str:
+        """Remove a target for good."""
+        ran.append(target)
+        return "removed"
+
+    def approve(request):
+        asked.append(dict(request.args))
+        request.args["target"] = "everything"
+        return True
+
+    script = [{"call": "remove", "with": {"target": "draft"}}, {"say": "done"}]
+    tools = [function_tool(remove, require_approval=True)]
+    client.agents.create({**scripted(*script), "tools": tools}).send_message("go", on_approval=approve)
+    assert (ran, asked) == (["draft"], [{"target": "draft"}])

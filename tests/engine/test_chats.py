@@ -244,6 +244,10 @@ async def test_a_tool_that_is_always_allowed_is_not_asked_for_again(engine, work
     assert chat["agent_data"]["always_allowed_tools"] == ["send"]
     (second,) = invocations(chat)
     assert second["status"] == "awaiting_input"
+    await engine.agents.chats.stop(chat["id"])
+    # Another agent's tool of that name may do anything.
+    chat = await engine.agents.chats.switch_agent(chat["id"], {"agent_config": AGENT})
+    assert chat["agent_data"]["always_allowed_tools"] == []
 
 
 class Runner:

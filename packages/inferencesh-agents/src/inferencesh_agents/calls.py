@@ -1,16 +1,20 @@
 """Acting on what a chat waits for: running client tools, asking for approval, and delivering what came of it.
 
 The stream may tell of an invocation many times: again with each change of its message, and all over after a
-cut. So each has one claim, kept as long as the agent: its handler runs once, and its answer is kept until the
-server has it. A handler that was interrupted is not run again either; the model is told instead.
+cut. So each has one claim, kept as long as an agent of the client that saw it: its handler runs once,
+whichever agents follow the chat, and its answer is kept until the server has it. A handler that was
+interrupted is not run again either; the model is told instead.
 """
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from logging import getLogger
+from threading import Lock
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from inferencesh_core.errors import APIError, TransportError
 from inferencesh_core.flow.effects import call, gather
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from inferencesh_core.flow.effects import Feed, Flow
+    from inferencesh_core.http.api import Api
 
     from .approvals import Decision, OnApproval
     from .chats import Chats
@@ -73,17 +78,25 @@ class _Claim:
     failures: list[Exception] = field(default_factory=list)
 
 
+_claims_of: WeakKeyDictionary[Api, WeakValueDictionary[str, _Claim]] = WeakKeyDictionary()
+"""All claims, by client."""
+
+_one_at_a_time = Lock()
+
+
 class Calls:
-    """The claims of one agent.
+    """The claims of one agent, among those of its client.
 
     Args:
+        api: The client's.
         chats: Where results go.
         toolbox: The handlers.
     """
 
-    def __init__(self, chats: Chats, toolbox: Toolbox) -> None:
+    def __init__(self, api: Api, chats: Chats, toolbox: Toolbox) -> None:
         self._chats = chats
         self._toolbox = toolbox
+        self._shared = _claims_of.setdefault(api, WeakValueDictionary())
         self._claims: dict[str, _Claim] = {}
 
     def serve(self, chat_id: str, due: Iterable[Mapping[str, Any]], shift: Shift) -> Feed[Delta, None]:
@@ -101,7 +114,7 @@ class Calls:
             else:
                 work += yield from self._to_answer(invocation, shift)
         for _, request in asked:
-            yield from told(request)
+            yield from told(deepcopy(request))  # what is decided on stays what was asked
         if asked:
             work.append(self._ask_all(asked, shift))
         yield from _side_by_side(work)
@@ -126,10 +139,11 @@ class Calls:
     def _claim(self, key: str, shift: Shift, is_free: Callable[[_Claim], bool]) -> tuple[_Claim, bool]:
         """Give the claim, and whether it is made now: for the first time, or after a shift that left it."""
         new = _Claim(shift)
-        # One step, for another thread may follow the same chat.
-        claim = self._claims.setdefault(key, new)
-        if claim.shift.is_over and is_free(claim):
-            claim = self._claims[key] = new
+        with _one_at_a_time:  # another thread may follow the same chat
+            claim = self._shared.setdefault(key, new)
+            if claim.shift.is_over and is_free(claim):
+                claim = self._shared[key] = new
+        self._claims[key] = claim
         return claim, claim is new
 
     def _begun(self, claim: _Claim, invocation: Mapping[str, Any], shift: Shift) -> Flow[list[Flow[None]]]:
@@ -215,7 +229,7 @@ class Calls:
         for claim, request in asked:
             decision: Decision = None
             if shift.on_approval is not None:
-                decision = checked((yield from call(shift.on_approval, request)))
+                decision = checked((yield from call(shift.on_approval, deepcopy(request))))
             if decision is None:
                 warn_undecided(request)
             else:

@@ -7,6 +7,7 @@ otherwise the record has to be asked, and what that says counts if the turn had 
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -128,8 +129,12 @@ class ChatView:
         return message.get("role") != "user" and (self.turn is None or self.turn.has(message))
 
     def answer(self) -> ChatMessageDTO | None:
-        """Give the last assistant message of the turn, ``None`` before there is one."""
+        """Give the last assistant message of the turn, ``None`` before there is one.
+
+        One that is queued belongs to a message that somebody sent meanwhile, unless it is the turn's own.
+        """
         said = [message for message in self.messages() if message.get("role", "assistant") == "assistant"]
+        said = [each for each in said if each.get("status") != "queued"] or said[:1]
         return said[-1] if said else None
 
     def due(self) -> list[ToolInvocationDTO]:
@@ -216,7 +221,10 @@ def kind_of(invocation: Mapping[str, Any]) -> str | None:
 
 
 def arguments_of(invocation: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Give the arguments, which may come as text; ``None`` when they are no JSON object."""
+    """Give the arguments, which may come as text; ``None`` when they are no JSON object.
+
+    They are a copy: who is shown them may change them, and what the chat knows stays as it is.
+    """
     arguments = (invocation.get("function") or {}).get("arguments")
     if isinstance(arguments, str):
         try:
@@ -225,7 +233,7 @@ def arguments_of(invocation: Mapping[str, Any]) -> dict[str, Any] | None:
             return None
     if arguments is None:
         return {}
-    return arguments if isinstance(arguments, dict) else None
+    return deepcopy(arguments) if isinstance(arguments, dict) else None
 
 
 def name_of(invocation: Mapping[str, Any]) -> str:

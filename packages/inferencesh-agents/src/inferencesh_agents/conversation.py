@@ -62,7 +62,7 @@ class Conversation:
         self._context = context
         self._chat_context = chat_context
         self._chats = Chats(context)
-        self._calls = Calls(self._chats, self.spec.toolbox)
+        self._calls = Calls(self._context.api, self._chats, self.spec.toolbox)
         self._turn: Turn | None = None
 
     def send_message(
@@ -127,8 +127,10 @@ class Conversation:
     def run(self, text: str, output: OutputType | None, options: SendOptions) -> Flow[Any]:
         """Send a message and give the chat's output, ``None`` when the agent called no finish tool."""
         done = completed((yield from result_of(self._play(text, output, **options))))
-        # The record, because the stream of an older server may tell of the end before it has the output.
-        chat = yield from self._chats.get(done.chat.get("id") or self._known(None))
+        chat = done.chat
+        if chat.get("output") is None:
+            # The stream of an older server may tell of the end before it has the output.
+            chat = yield from self._chats.get(chat.get("id") or self._known(None))
         value = chat.get("output")
         if output is None or value is None:
             return value
@@ -333,7 +335,7 @@ class Conversation:
         """Start a new conversation; the old chat stays as it is."""
         self.chat_id = None
         self._turn = None
-        self._calls = Calls(self._chats, self.spec.toolbox)
+        self._calls = Calls(self._context.api, self._chats, self.spec.toolbox)
 
     def _play(
         self,
