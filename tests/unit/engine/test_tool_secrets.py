@@ -73,3 +73,9 @@ def test_only_what_was_used_is_looked_for():
 
 def test_a_secret_within_another_does_not_keep_it_from_being_found():
     assert scrubbed("abcdef abc", {"SHORT": "abc", "LONG": "abcdef"}) == "[secret LONG] [secret SHORT]"
+
+
+def test_a_value_put_where_a_name_belongs_is_not_repeated():
+    with pytest.raises(ToolError, match="names its secret") as caught:
+        secrets("api.example.com", "*").value("whsec_c2VjcmV0")
+    assert "whsec" not in str(caught.value)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ...settings import Settings
 
 
+_LIKE_A_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+
+
 class CallSecrets:
     """The secrets of one call to one host; it remembers those that were asked for.
 
@@ -33,6 +36,11 @@ class CallSecrets:
     def value(self, name: str) -> str:
         """The secret's value; raises ToolError when it is unknown, not set, or not for this host."""
         rule = self._settings.tool_secrets.get(name)
+        if rule is None and not _LIKE_A_NAME.fullmatch(name):
+            # It may be the secret itself, put where its name belongs.
+            raise ToolError(
+                "a tool names its secret, NAME, and never has its value; declare NAME in engine.yml"
+            )
         if rule is None:
             raise ToolError(
                 f"secret {name} is not one that tools may use; "
