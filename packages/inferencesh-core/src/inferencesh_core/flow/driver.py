@@ -160,6 +160,8 @@ class _Scope:
         from .apart import Apart  # noqa: PLC0415 - it loads asyncio
 
         self._apart = Apart(effect.function, effect.arguments)
+        if self._stopped is not None and self._stopped.is_set():
+            self._apart.leave()  # the group was closed before it could see this call
         try:
             return self._apart.result(effect.timeout)
         finally:
