@@ -67,7 +67,7 @@ class Acceptance:
         request = self._unaliased(parse_run(body))
         session = self._session(request)
         app, function = self._find(request) if session is None else _find_in(session, request)
-        self._require(app)
+        self._catalog.require(app)
         described = await self._description(app)
         if described is None:
             function = function or app.manifest.default_function
@@ -99,16 +99,10 @@ class Acceptance:
         return None if request.session in (None, NEW) else self._sessions.find(request.session)
 
     def _find(self, request: RunRequest) -> tuple[App, str | None]:
-        if request.app:
-            resolved = self._catalog.resolve(request.app)
-            return resolved.app, request.function or resolved.function
-        by_id = self._catalog.by_id(app_id=request.app_id or None, version_id=request.version_id or None)
-        return by_id, request.function
-
-    def _require(self, app: App) -> None:
-        missing = self._catalog.requirements(app)
-        if missing is not None:
-            raise Problem(412, "requirements_not_met", missing["errors"][0]["message"], **missing)
+        found = self._catalog.find(
+            request.app or None, app_id=request.app_id or None, version_id=request.version_id or None
+        )
+        return found.app, request.function or found.function
 
     async def _description(self, app: App) -> Description | None:
         if (known := self._described.get(app.version_id)) is not None:

@@ -42,10 +42,14 @@ class Dispatch:
 
     def begins_at_once(self, spec: TaskSpec, app: App, described: Description | None) -> bool:
         """Whether `begin` will hand the task on without waiting for anything."""
-        if described is None or spec.session_id is not None or runs_once(app):
-            return False
-        function = described.functions.get(spec.function or described.default_function)
-        return function is not None and not self._files.may_hold_files(function.input_schema)
+        return spec.session_id is None and self._enters_at_once(app, _input_schema(spec, described))
+
+    def _enters_at_once(self, app: App, schema: Any) -> bool:
+        """Whether a ready worker may enter the app's code with the call, without steps before.
+
+        What may run only once is first known to have been handed out, and files have to be brought.
+        """
+        return not (self._files.may_hold_files(schema) or runs_once(app))
 
     def again(self, live: LiveTask) -> None:
         """Submit a further attempt, once its number is on disk: no two attempts may share one."""
@@ -101,7 +105,7 @@ class Dispatch:
         spec, app = live.spec, live.app
         if app is None:
             raise Problem(404, "app_not_found", f"app {spec.app} is gone since the task was accepted")
-        schema = input_schema(live)
+        schema = _input_schema(spec, live.description)
         return Job(
             task_id=spec.id,
             attempt=live.state.attempt,
@@ -110,8 +114,7 @@ class Dispatch:
             setup=spec.setup.value,
             input=await self._files.for_worker(_given(spec.input.value), schema),
             session=spec.session_id,
-            # What may run only once is first known to have been handed out.
-            at_once=not (self._files.may_hold_files(schema) or runs_once(app)),
+            at_once=self._enters_at_once(app, schema),
             metadata={
                 "task_id": spec.id,
                 "attempt": live.state.attempt,
@@ -127,18 +130,13 @@ def _given(value: Any) -> Any:
     return {} if value is None else value
 
 
-def input_schema(live: LiveTask) -> Any:
+def _input_schema(spec: TaskSpec, described: Description | None) -> Any:
     """The JSON Schema of the task's input; None when it is not known."""
-    function = _function(live)
+    function = described.function(spec.function) if described is not None else None
     return function.input_schema if function is not None else None
 
 
 def output_schema(live: LiveTask) -> Any:
     """The JSON Schema of the task's output; None when it is not known."""
-    function = _function(live)
+    function = live.description.function(live.spec.function) if live.description is not None else None
     return function.output_schema if function is not None else None
-
-
-def _function(live: LiveTask) -> Any:
-    described = live.description
-    return described.functions.get(live.spec.function or described.default_function) if described else None

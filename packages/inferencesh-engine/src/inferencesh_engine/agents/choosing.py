@@ -11,7 +11,6 @@ from .configuration import parse_agent
 from .internal_tools import internal_tools
 
 if TYPE_CHECKING:
-    from ..catalog import AgentTemplate
     from .configuration import AgentConfig
     from .requests import AgentChoice
     from .services import TurnServices
@@ -32,7 +31,7 @@ def choose_agent(services: TurnServices, choice: AgentChoice) -> ChatAgent:
 def _chosen(services: TurnServices, choice: AgentChoice) -> ChatAgent:
     if choice.config is not None:
         return ChatAgent(config=choice.config, name=choice.name or str(choice.config.get("name") or ""))
-    template = _template(services, choice)
+    template = services.catalog.find_agent(choice.ref, agent_id=choice.agent_id, version_id=choice.version_id)
     return ChatAgent(
         config=template.config,
         name=template.name,
@@ -40,12 +39,6 @@ def _chosen(services: TurnServices, choice: AgentChoice) -> ChatAgent:
         agent_id=template.agent_id,
         version_id=template.version_id,
     )
-
-
-def _template(services: TurnServices, choice: AgentChoice) -> AgentTemplate:
-    if choice.ref is not None:
-        return services.catalog.agent(choice.ref)
-    return services.catalog.agent_by_id(agent_id=choice.agent_id, version_id=choice.version_id)
 
 
 def _check_names(config: AgentConfig) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..clock import now
 from ..domain.jobs import Description
-from ..domain.problems import Problem
 
 if TYPE_CHECKING:
     from ..catalog import App, Catalog
@@ -66,10 +65,9 @@ class TurnServices:
 
     def core_app(self, named: Mapping[str, str]) -> tuple[App, str | None]:
         """The app that a configuration names, and its function if it names one; raises Problem 404."""
-        if "app" in named:
-            resolved = self.catalog.resolve(named["app"])
-            return resolved.app, resolved.function
-        return self.catalog.by_id(app_id=named.get("app_id"), version_id=named.get("version_id")), None
+        ids = {name: named.get(name) for name in ("app_id", "version_id")}
+        found = self.catalog.find(named.get("app"), **ids)
+        return found.app, found.function
 
     async def fitted(self, named: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
         """The input with sampling settings within what the app takes: models differ in their scales."""
@@ -84,7 +82,7 @@ class TurnServices:
         described = await self.pool.describe(app)
         if not isinstance(described, Description):
             return {}
-        entry = described.functions.get(function or described.default_function)
+        entry = described.function(function)
         schema = entry.input_schema if entry is not None else None
         properties: Mapping[str, Any] = (schema or {}).get("properties", {})
         return properties
@@ -92,9 +90,7 @@ class TurnServices:
     def check_core_app(self, named: Mapping[str, str]) -> None:
         """Raise the Problem of an app that is not there or cannot be run as it is."""
         app, _ = self.core_app(named)
-        missing = self.catalog.requirements(app)
-        if missing is not None:
-            raise Problem(412, "requirements_not_met", missing["errors"][0]["message"], **missing)
+        self.catalog.require(app)
 
 
 def _within(value: Any, schema: Any) -> Any:

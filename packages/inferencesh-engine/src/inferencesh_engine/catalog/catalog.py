@@ -121,6 +121,14 @@ class Catalog:
         """The template with these ids, of which one may be left out; raises `Problem` 404."""
         return self._templates.by_id(agent_id=agent_id, version_id=version_id)
 
+    def find_agent(
+        self, reference: str | None, *, agent_id: str | None, version_id: str | None
+    ) -> AgentTemplate:
+        """The agent template that a reference means, or else the one with these ids; raises as those do."""
+        if reference is not None:
+            return self.agent(reference)
+        return self.agent_by_id(agent_id=agent_id, version_id=version_id)
+
     def alias(self, reference: str) -> Alias | None:
         """What a reference stands for by the settings; None for itself. Raises `Problem` 400."""
         return self._settings.alias(_parsed(reference)) if self._settings.aliases else None
@@ -168,6 +176,18 @@ class Catalog:
                 return app
         wanted = f"id {app_id}" if app_id is not None else f"version {version_id}"
         raise Problem(404, "app_not_found", f"no app with {wanted}; {self._what_exists()}")
+
+    def find(self, reference: str | None, *, app_id: str | None, version_id: str | None) -> Resolved:
+        """What a reference means, or else the app with these ids; raises as `resolve` and `by_id` do."""
+        if reference is not None:
+            return self.resolve(reference)
+        return Resolved(self.by_id(app_id=app_id, version_id=version_id), None)
+
+    def require(self, app: App) -> None:
+        """Raise the `Problem` 412 of an app that lacks secrets or integrations."""
+        missing = self.requirements(app)
+        if missing is not None:
+            raise Problem(412, "requirements_not_met", missing["errors"][0]["message"], **missing)
 
     def requirements(self, app: App) -> dict[str, Any] | None:
         """The body of a 412 when the app lacks secrets or integrations; None when it may run."""

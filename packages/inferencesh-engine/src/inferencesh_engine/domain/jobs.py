@@ -52,6 +52,10 @@ class Description:
     default_function: str = "run"
     setup_schema: Mapping[str, Any] | None = None
 
+    def function(self, name: str | None) -> FunctionDescription | None:
+        """The function of this name (None: the default one); None when there is none."""
+        return self.functions.get(name or self.default_function)
+
 
 @dataclass(frozen=True)
 class LoadFailure:

@@ -27,13 +27,9 @@ class AgentRunner:
 
     async def offered(self, tool: Tool) -> Offered:
         """One argument, the message."""
-        catalog, spec = self._services.catalog, tool.spec
+        ref, agent_id, version_id = (tool.spec.get(name) or None for name in ("ref", "id", "version_id"))
         try:
-            if spec.get("ref"):
-                template = catalog.agent(spec["ref"])
-            else:
-                ids = {"agent_id": spec.get("id") or None, "version_id": spec.get("version_id") or None}
-                template = catalog.agent_by_id(**ids)
+            template = self._services.catalog.find_agent(ref, agent_id=agent_id, version_id=version_id)
         except Problem as problem:
             raise ToolError(problem.detail) from None
         return Offered.of(tool, _MESSAGE, template.config.get("description") or f"Ask {template.ref}.")

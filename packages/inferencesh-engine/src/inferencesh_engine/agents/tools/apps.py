@@ -63,15 +63,12 @@ class AppRunner:
         """There is nothing to close: tasks are the engine's."""
 
     def _resolved(self, tool: Tool) -> tuple[App, str | None]:
-        spec, catalog = tool.spec, self._services.catalog
+        ref, app_id, version_id = (tool.spec.get(name) or None for name in ("ref", "id", "version_id"))
         try:
-            if spec.get("ref"):
-                resolved = catalog.resolve(spec["ref"])
-                return resolved.app, spec.get("function") or resolved.function
-            app = catalog.by_id(app_id=spec.get("id") or None, version_id=spec.get("version_id") or None)
+            found = self._services.catalog.find(ref, app_id=app_id, version_id=version_id)
         except Problem as problem:
             raise ToolError(problem.detail) from None
-        return app, spec.get("function")
+        return found.app, tool.spec.get("function") or found.function
 
     async def _start(self, invocation: Invocation) -> str:
         body = _body(invocation)
