@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _OVER = frozenset({"idle", "completed"})
 _FINISHED = frozenset({"ready", "failed", "cancelled"})
-_CLOSED = frozenset({"completed", "failed", "cancelled"})
+CLOSED = frozenset({"completed", "failed", "cancelled"})
+"""Where an invocation stays."""
 
 _OF_RUN = {
     "submitted": "busy",
@@ -251,9 +252,9 @@ def is_older(message: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
     """Tell whether a snapshot of a message is of before the known one: things in it never go back."""
     if known.get("status") in _FINISHED and message.get("status") not in _FINISHED:
         return True
-    closed = {each.get("id") for each in known.get("tool_invocations") or () if _status(each) in _CLOSED}
+    closed = {each.get("id") for each in known.get("tool_invocations") or () if _status(each) in CLOSED}
     now = {each.get("id"): _status(each) for each in message.get("tool_invocations") or ()}
-    if any(now.get(each) not in _CLOSED for each in closed):
+    if any(now.get(each) not in CLOSED for each in closed):
         return True
     said, saying = text_of(known), text_of(message)
     return message.get("status") == "pending" and len(saying) < len(said) and said.startswith(saying)
@@ -268,7 +269,7 @@ def _order(message: Mapping[str, Any]) -> int:
 
 
 def _has_unclosed(message: Mapping[str, Any]) -> bool:
-    return any(_status(each) not in _CLOSED for each in message.get("tool_invocations") or ())
+    return any(_status(each) not in CLOSED for each in message.get("tool_invocations") or ())
 
 
 def _bare(chat: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from inferencesh_core.flow.effects import emit
 
 from .approvals import ApprovalRequest
-from .chat import arguments_of, name_of, text_of
+from .chat import CLOSED, arguments_of, name_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
     from inferencesh_core.flow.effects import Emit
     from inferencesh_core.types import ChatDTO, ChatMessageDTO
-
-_CLOSED = frozenset({"completed", "failed", "cancelled"})
 
 
 @dataclass(frozen=True)
@@ -141,6 +139,6 @@ class Deltas:
         if own not in self._called:
             self._called.add(own)
             yield ToolCalled(own, name, arguments_of(invocation) or {}, str(invocation.get("type") or ""))
-        if own not in self._returned and invocation.get("status") in _CLOSED:
+        if own not in self._returned and invocation.get("status") in CLOSED:
             self._returned.add(own)
             yield ToolReturned(own, name, invocation.get("result"), invocation["status"])

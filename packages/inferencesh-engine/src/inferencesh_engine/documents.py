@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from inferencesh_app.yaml_document import MAX_DOCUMENT_BYTES
+from inferencesh_core.refs import Ref
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,3 +49,11 @@ def required_text(spot: Spot, name: str, example: str) -> str:
 def texts(spot: Spot) -> tuple[str, ...]:
     """The items of a list of texts."""
     return tuple(item.text() for item in spot.items())
+
+
+def reference(text: str, spot: Spot) -> Ref:
+    """The text as a reference; raises the YamlProblem of one that is none."""
+    try:
+        return Ref.parse(text)
+    except ValueError as error:
+        raise spot.problem(str(error)) from None

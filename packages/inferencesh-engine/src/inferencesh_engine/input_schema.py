@@ -1,4 +1,4 @@
-"""Checking a task's input against its app's JSON Schema before the task is accepted."""
+"""Checking values against the JSON Schemas of apps and tools, and what is given as one."""
 
 from __future__ import annotations
 
@@ -52,6 +52,18 @@ class InputSchema:
             return []
         found = self._validator.iter_errors(value)
         return sorted(found, key=lambda error: list(map(str, error.absolute_path)))
+
+
+def schema_fault(schema: Mapping[str, Any]) -> str | None:
+    """Why this is no JSON Schema; None when it is one."""
+    # Heavy, and many agents have no tools: imported when the first schema comes.
+    from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except (SchemaError, RecursionError) as error:
+        return str(getattr(error, "message", error))
+    return None
 
 
 def _told(error: ValidationError, name: str) -> dict[str, str]:

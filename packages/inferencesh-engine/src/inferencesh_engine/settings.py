@@ -22,7 +22,7 @@ from inferencesh_app.yaml_document import YamlProblem, read_yaml
 from inferencesh_core.refs import Ref
 
 from .config_values import read_values
-from .documents import check_names, content_of, place_of, required_text, texts
+from .documents import check_names, content_of, place_of, reference, required_text, texts
 from .domain.problems import EngineStartError
 from .served_folder import SETTINGS_NAME
 
@@ -155,7 +155,7 @@ def _aliases(spot: Spot) -> dict[Ref, Alias]:
 
 
 def _alias_name(text: str, spot: Spot) -> Ref:
-    name = _reference(text, spot)
+    name = reference(text, spot)
     if name.function is not None:
         raise spot.problem(f"alias {text} names a function; put it behind what the alias stands for")
     return name
@@ -163,17 +163,10 @@ def _alias_name(text: str, spot: Spot) -> Ref:
 
 def _alias(spot: Spot) -> Alias:
     if isinstance(spot.plain(), str):
-        return Alias(str(_reference(spot.text(), spot)))
+        return Alias(str(reference(spot.text(), spot)))
     check_names(spot, "app", "setup", "input")
-    target = _reference(required_text(spot, "app", "inferencesh/scripted"), spot["app"])
+    target = reference(required_text(spot, "app", "inferencesh/scripted"), spot["app"])
     return Alias(str(target), spot["setup"].mapping() or None, spot["input"].mapping())
-
-
-def _reference(text: str, spot: Spot) -> Ref:
-    try:
-        return Ref.parse(text)
-    except ValueError as error:
-        raise spot.problem(str(error)) from None
 
 
 def _secret(name: str, spot: Spot) -> SecretRule:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..domain.chat import ChatAgent
 from ..domain.problems import Problem
+from ..input_schema import schema_fault
 from .configuration import parse_agent
 from .internal_tools import internal_tools
 
@@ -59,14 +60,9 @@ def _check_schemas(config: AgentConfig) -> None:
 
 
 def _check_schema(schema: Any, what: str) -> None:
-    # Heavy, and many agents have no tools: imported when the first schema comes.
-    from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415
-
-    reason = None if isinstance(schema, Mapping) else f"it is {type(schema).__name__}, not an object"
-    try:
-        if reason is None:
-            Draft202012Validator.check_schema(schema)
-    except (SchemaError, RecursionError) as error:
-        reason = str(getattr(error, "message", error))[:200]
+    if not isinstance(schema, Mapping):
+        reason: str | None = f"it is {type(schema).__name__}, not an object"
+    else:
+        reason = schema_fault(schema)
     if reason is not None:
-        raise Problem(422, "invalid_agent_config", f"{what} is no JSON Schema: {reason}")
+        raise Problem(422, "invalid_agent_config", f"{what} is no JSON Schema: {reason[:200]}")

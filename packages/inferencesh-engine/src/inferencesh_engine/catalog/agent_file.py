@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from inferencesh_core.refs import Ref
-
-from ..documents import check_names, required_text
+from ..documents import check_names, reference, required_text, texts
+from ..input_schema import schema_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,7 +46,7 @@ def _text(spot: Spot) -> str:
 
 
 def _texts(spot: Spot) -> list[str]:
-    return [item.text() for item in spot.items()]
+    return list(texts(spot))
 
 
 def _count(spot: Spot) -> int:
@@ -71,10 +70,7 @@ def _core_app(spot: Spot) -> dict[str, Any]:
 
 
 def _reference(spot: Spot) -> str:
-    try:
-        return str(Ref.parse(spot.text()))
-    except ValueError as error:
-        raise spot.problem(str(error)) from None
+    return str(reference(spot.text(), spot))
 
 
 def _tools(spot: Spot) -> list[dict[str, Any]]:
@@ -123,13 +119,8 @@ def _tool_object(spot: Spot, kind: str) -> dict[str, Any]:
 
 def _schema(spot: Spot) -> dict[str, Any]:
     schema = spot.mapping()
-    if schema:
-        from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415  # heavy, and seldom needed
-
-        try:
-            Draft202012Validator.check_schema(schema)
-        except SchemaError as error:
-            raise spot.problem(f"{spot.name} is no JSON Schema: {error.message}") from None
+    if schema and (fault := schema_fault(schema)) is not None:
+        raise spot.problem(f"{spot.name} is no JSON Schema: {fault}")
     return schema
 
 
