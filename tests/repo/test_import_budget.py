@@ -63,3 +63,19 @@ def test_the_names_of_agents_do_not_bring_what_tools_need_when_they_run():
     imported = imported_by("from inferencesh import Agent, ToolCallInfo, function_tool, string, tool")
     assert not imported & {"aiohttp", "asyncio", "jsonschema", "pydantic", "requests"}
     assert not {name for name in imported if name.startswith(("inferencesh_engine", "inferencesh_app"))}
+
+
+def test_an_engine_in_which_nobody_talks_to_agents_does_not_load_what_runs_them(tmp_path):
+    code = f"""
+import asyncio
+from pathlib import Path
+from inferencesh_engine import EngineConfig
+from inferencesh_engine.serving import serving
+async def main():
+    async with serving(EngineConfig(apps_dir=Path({str(tmp_path)!r}))):
+        pass
+asyncio.run(main())
+"""
+    loaded = modules_after(code)
+    assert "inferencesh_engine.api.chats" in loaded
+    assert not {"inferencesh_engine.agents.runtime", "inferencesh_engine.agents.turns"} & loaded

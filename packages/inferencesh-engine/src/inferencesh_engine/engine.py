@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .acceptance import Acceptance
-from .agents.runtime import AgentRuntime
 from .catalog import Catalog
 from .config_values import with_values
 from .dispatch import Dispatch
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from .agents.runtime import AgentRuntime
     from .config import EngineConfig
     from .domain.idempotency import Idempotency
     from .domain.listing import ListQuery, Page
@@ -58,7 +59,6 @@ class Engine:
         files: Uploads and outputs.
         pool: The workers.
         sessions: The sessions.
-        agents: Chats with agents.
         marks: How tasks are shown to others.
     """
 
@@ -69,7 +69,6 @@ class Engine:
     files: Files
     pool: Pool
     sessions: Sessions
-    agents: AgentRuntime
     marks: Marks
 
     def __init__(self, config: EngineConfig, *, plugins: Sequence[object] = ()) -> None:
@@ -93,7 +92,8 @@ class Engine:
             await self._start_parts(executor)
             self._opened = on_failure.pop_all()
         await self._tasks.recover()
-        self.agents.chats.recover()
+        if self.store.unfinished_chats():
+            self.agents.chats.recover()
         self._retained = Retention(config, self.store, self._ledger, self.files)
         self._retention = asyncio.create_task(self._retained.run_for_ever())
 
@@ -109,14 +109,20 @@ class Engine:
         dispatch = reports.dispatch = Dispatch(self._ledger, self.files, self.pool)
         self.sessions = reports.sessions = Sessions(config, self.store, self._ledger, dispatch, self.pool)
         acceptance = Acceptance(config, self.catalog, self.pool, self.files, self.sessions)
-        shown = FreshAddresses(self.files)
+        self._shown = FreshAddresses(self.files)
         self.marks = Marks(self.store, self._ledger, self._task_now)
         self._webhooks = Webhooks(config, self.store, self._task_now, lambda: self.base_url)
         self._tasks = Tasks(
-            config, self.store, self._ledger, acceptance, dispatch, self.sessions, shown, self._webhooks
+            config, self.store, self._ledger, acceptance, dispatch, self.sessions, self._shown, self._webhooks
         )
-        self.agents = AgentRuntime(
-            config,
+
+    @cached_property
+    def agents(self) -> AgentRuntime:
+        """Chats with agents; made when first asked for, because loading them would delay every start."""
+        from .agents.runtime import AgentRuntime  # noqa: PLC0415
+
+        return AgentRuntime(
+            self.config,
             self.settings,
             self._hooks,
             self.store,
@@ -124,7 +130,7 @@ class Engine:
             self.pool,
             self.files,
             self._tasks,
-            shown,
+            self._shown,
         )
 
     def _task_now(self, task_id: str) -> TaskEvent:
@@ -135,7 +141,8 @@ class Engine:
         self._retention.cancel()
         with suppress(asyncio.CancelledError):
             await self._retention
-        await self.agents.close()
+        if "agents" in self.__dict__:
+            await self.agents.close()
         self.sessions.close()
         await self._webhooks.close()
         self._ledger.close()
