@@ -39,7 +39,9 @@ async def post(
 
 
 async def _answered(target: URL, body: bytes, headers: Mapping[str, str], policy: AddressPolicy) -> int:
-    resolver = _Judged(await _judged(target, policy))
+    host, port = target.raw_host or "", target.port or 0
+    trusted = policy.trusts(target.scheme, host, port)
+    resolver = _Judged(await judged_addresses(policy, host, port, trusted=trusted))
     async with (
         TCPConnector(resolver=resolver, use_dns_cache=False) as connector,
         ClientSession(connector=connector, cookie_jar=DummyCookieJar()) as session,
@@ -49,19 +51,38 @@ async def _answered(target: URL, body: bytes, headers: Mapping[str, str], policy
         return response.status
 
 
-async def _judged(target: URL, policy: AddressPolicy) -> list[ResolveResult]:
-    """Where the host is; numbers in all their spellings are looked up too, and so judged."""
-    host, port = target.raw_host or "", target.port or 0
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+async def judged_addresses(
+    policy: AddressPolicy,
+    host: str,
+    port: int,
+    family: socket.AddressFamily = socket.AF_UNSPEC,
+    *,
+    trusted: bool = False,
+) -> list[ResolveResult]:
+    """Where the host is; numbers in all their spellings are looked up too, and so judged.
+
+    Args:
+        policy: Which addresses may be reached.
+        host: A name or an address.
+        port: Where a connection is to go.
+        family: Addresses of other kinds are left out.
+        trusted: The host may be reached wherever it lies.
+
+    Raises:
+        AddressRefusedError: The policy forbids one of the addresses.
+        OSError: The host is not known.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
     addresses = [str(info[4][0]) for info in found]
-    if not policy.trusts(target.scheme, host, port):
-        policy.admit(host, addresses)
-    return [
-        ResolveResult(
-            hostname=host, host=address, port=port, family=info[0], proto=info[2], flags=socket.AI_NUMERICHOST
-        )
-        for info, address in zip(found, addresses, strict=True)
-    ]
+    if not trusted:
+        addresses = policy.admit(host, addresses)
+    return [_resolved(host, address, port) for address in addresses]
+
+
+def _resolved(host: str, address: str, port: int) -> ResolveResult:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=flags)
 
 
 class _Judged(AbstractResolver):

@@ -15,6 +15,7 @@ from yarl import URL
 from inferencesh_core.addresses import AddressPolicy, AddressRefusedError
 from inferencesh_core.pinned import MAX_REDIRECTS, without_query
 
+from ...outgoing import judged_addresses
 from .runner import ToolError
 
 if TYPE_CHECKING:
@@ -170,19 +171,10 @@ class _JudgingResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        admitted = self._policy.admit(host, (str(info[4][0]) for info in found))
-        return [_resolved(host, address, port) for address in admitted]
+        return await judged_addresses(self._policy, host, port, family)
 
     async def close(self) -> None:
         """There is nothing to close."""
-
-
-def _resolved(host: str, address: str, port: int) -> ResolveResult:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=flags)
 
 
 def _is_address(host: str) -> bool:
