@@ -127,10 +127,9 @@ async def _followed(call: Call, task_id: str, *, after: int | None) -> StreamRes
 def _ended_well(event: TaskEvent) -> bytes:
     if event.state.status is TaskStatus.COMPLETED:
         return event.json
-    task = event.task
-    name = TaskStatus(task["status"]).name.lower()
-    detail = task.get("error") or f"task {task['id']} was {name}"
-    raise Problem(422, f"task_{name}", detail, task=task)
+    name = event.state.status.name.lower()
+    detail = event.state.error or f"task {event.view.spec.id} was {name}"
+    raise Problem(422, f"task_{name}", detail, task=event.task)
 
 
 def _after(call: Call) -> int | None:
