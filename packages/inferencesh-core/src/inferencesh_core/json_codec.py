@@ -55,10 +55,12 @@ def dumps(value: Any) -> bytes:
 def _stdlib_codec() -> Codec:
     import json  # noqa: PLC0415 - not needed to import the client
 
+    from . import long_strings  # noqa: PLC0415 - nor this
+
     scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # raw_decode without a call around it
     encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
-    def stdlib_loads(data: bytes | bytearray | str) -> Any:
+    def parse(data: bytes | bytearray | str) -> Any:
         # json.loads guesses encodings and looks for white space first, which on a small event
         # takes as long as the parsing. It stays the judge of everything unusual.
         try:
@@ -67,6 +69,11 @@ def _stdlib_codec() -> Codec:
         except (ValueError, StopIteration):
             return json.loads(data)
         return value if end == len(text) or not text[end:].strip(" \t\r\n") else json.loads(data)
+
+    def stdlib_loads(data: bytes | bytearray | str) -> Any:
+        if len(data) < long_strings.WORTH_SEARCHING or isinstance(data, str):
+            return parse(data)
+        return long_strings.read(data, parse)
 
     def stdlib_dumps(value: Any) -> bytes:
         try:
