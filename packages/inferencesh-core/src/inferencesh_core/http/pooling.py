@@ -42,6 +42,11 @@ SEND_BLOCK_BYTES = 256 * 1024
 READ_BLOCK_BYTES = 64 * 1024
 """Larger blocks come from the kernel anew each time, and clearing their pages takes longer than reading."""
 
+LARGEST_READ_BLOCK_BYTES = 256 * 1024
+"""For a stream that fills its blocks: what each block costs in calls is more than its pages."""
+
+_LARGEST_RECORD_BYTES = 16 * 1024
+
 SEND_SECONDS = 60.0
 """How long one block of a body may take to leave."""
 
@@ -52,11 +57,29 @@ class _DeadlineIO(socket.SocketIO):
     def __init__(self, sock: Any, connection: _WithDeadline) -> None:
         super().__init__(sock, "r")
         self._settimeout = sock.settimeout
+        self._recv_into = sock.recv_into
         self._connection = connection
 
     def readinto(self, buffer: Any) -> int | None:
         self._settimeout(self._connection.remaining())
         return super().readinto(buffer)
+
+
+class _RecordsIO(_DeadlineIO):
+    """The same of a TLS socket, which gives a record at a time: takes along those that are there already."""
+
+    def readinto(self, buffer: Any) -> int | None:
+        count = super().readinto(buffer) or 0
+        if count != _LARGEST_RECORD_BYTES:
+            return count
+        self._settimeout(0)
+        with (
+            memoryview(buffer) as view,
+            contextlib.suppress(OSError),
+        ):  # an error comes again at the next read
+            while count < len(view) and (more := self._recv_into(view[count:])):
+                count += more
+        return count
 
 
 class _DeadlineSocket:
@@ -67,7 +90,8 @@ class _DeadlineSocket:
         self._connection = connection
 
     def makefile(self, *_args: Any, **_kwargs: Any) -> io.BufferedReader:
-        raw = _DeadlineIO(self._sock, self._connection)
+        kind = _RecordsIO if isinstance(self._sock, ssl.SSLSocket) else _DeadlineIO
+        raw = kind(self._sock, self._connection)
         # As socket.makefile does: the descriptor stays open until the file is closed as well.
         self._sock._io_refs += 1  # noqa: SLF001
         return io.BufferedReader(raw, READ_BLOCK_BYTES)
@@ -85,11 +109,14 @@ class _Response(http.client.HTTPResponse):
     def begin(self) -> None:
         super().begin()
         self._decoder = ChunkDecoder()
+        self._block_bytes = READ_BLOCK_BYTES
 
     def read1(self, n: int = -1) -> bytes:
         if self.isclosed() or not self.chunked:
-            return super().read1(n)
-        while block := self.fp.read1(READ_BLOCK_BYTES):
+            return super().read1(min(n, READ_BLOCK_BYTES))
+        while block := self.fp.read1(self._block_bytes):
+            if len(block) == self._block_bytes:
+                self._block_bytes = LARGEST_READ_BLOCK_BYTES
             try:
                 content = self._decoder.feed(block)
             except ChunkError as error:
@@ -181,7 +208,8 @@ class PooledStream:
         if self._connection is not None:
             self._connection.expect_within(timeout)
         try:
-            return self._response.read1(READ_BLOCK_BYTES)  # type: ignore[no-any-return]
+            # What a block holds beyond this would wait in urllib3, and be lost should the connection break.
+            return self._response.read1(LARGEST_READ_BLOCK_BYTES)  # type: ignore[no-any-return]
         except (HTTPError, OSError, ValueError, AttributeError) as error:
             # The last two are what reading from a stream that another thread closed comes to.
             raise as_transport_error(error, self._request) from error

@@ -120,12 +120,20 @@ class _DeadlineAdapter(HTTPAdapter):
         use_deadlines(manager)
         return manager
 
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        if origin_of(request.url or "").startswith("https:"):
+            self._tls_context()  # below, what is wrong with the bundle would be taken for a wrong address
+        return super().send(request, *args, **kwargs)
+
     def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
         host, pool = super().build_connection_pool_key_attributes(*args, **kwargs)
         if host["scheme"] == "https":
-            self._context = self._context or tls_context(self._verify)
-            pool["ssl_context"] = self._context
+            pool["ssl_context"] = self._tls_context()
         return host, pool
+
+    def _tls_context(self) -> ssl.SSLContext:
+        self._context = self._context or tls_context(self._verify)
+        return self._context
 
     def cert_verify(self, *_args: Any, **_kwargs: Any) -> None:
         """Leave it to the context, which would otherwise trust the bundle of `requests` as well."""

@@ -31,6 +31,7 @@ from .benches import PATIENCE, Awaited, Blocking
 from .loopback import Exchange, Loopback
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
     from ..config import ClientConfig
@@ -42,9 +43,11 @@ class TransportContract:
 
     Attributes:
         overshoot: Seconds by which a deadline may be missed.
+        server_context: Has the server speak TLS; the transport must trust its certificate by then.
     """
 
     overshoot = 0.25
+    server_context: ssl.SSLContext | None = None
 
     def make_transport(self, config: ClientConfig) -> Transport | AsyncTransport:
         """Give the transport under test."""
@@ -55,7 +58,7 @@ class TransportContract:
 
     @contextlib.contextmanager
     def _served(self, handle: Callable[[Exchange], None]) -> Iterator[tuple[Loopback, Any]]:
-        with Loopback(handle) as server:
+        with Loopback(handle, self.server_context) as server:
             bench = self._bench()
             try:
                 yield server, bench
@@ -178,11 +181,11 @@ class TransportContract:
         assert "secret" not in str(error)
 
     def test_a_server_that_speaks_no_tls_was_not_sent_anything(self) -> None:
-        with self._served(lambda e: e.answer()) as (server, bench):
-            url = server.url.replace("http:", "https:")
+        with self._served(lambda e: e.answer()) as (_, bench), Loopback(lambda e: e.answer()) as plain_server:
+            url = plain_server.url.replace("http:", "https:")
             error = self._error_of(bench, Request("GET", url, {}, connect_timeout=2.0))
         assert isinstance(error, ConnectError)
-        assert server.seen == []
+        assert plain_server.seen == []
 
     def test_a_connection_that_breaks_before_the_answer_may_have_been_heard(self) -> None:
         for end in (Exchange.close, Exchange.reset):
@@ -373,7 +376,7 @@ class TransportContract:
             if exchange.peer_left(PATIENCE):
                 left.set()
 
-        with Loopback(handle) as server:
+        with Loopback(handle, self.server_context) as server:
             bench = self._bench()
             bench.send(_get(server))
             bench.close()

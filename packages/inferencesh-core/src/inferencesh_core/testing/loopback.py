@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
     from typing import BinaryIO
 
@@ -107,6 +108,7 @@ class Loopback:
 
     Args:
         handle: What to do with each request.
+        context: Serves TLS with it; plain HTTP without.
 
     Attributes:
         seen: The requests so far.
@@ -115,8 +117,9 @@ class Loopback:
         closing: Set when the server is being closed.
     """
 
-    def __init__(self, handle: Callable[[Exchange], None]) -> None:
+    def __init__(self, handle: Callable[[Exchange], None], context: ssl.SSLContext | None = None) -> None:
         self._handle = handle
+        self._context = context
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -128,7 +131,8 @@ class Loopback:
     @property
     def url(self) -> str:
         """The server's address, without a trailing slash."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = "https" if self._context else "http"
+        return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     @property
     def open_connections(self) -> int:
@@ -165,6 +169,8 @@ class Loopback:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._context:
+                sock = self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
             self._sockets.add(sock)
             self.connections += 1
             self._start(self._serve, sock, self.connections)
@@ -177,7 +183,7 @@ class Loopback:
 
     def _serve_all(self, sock: socket.socket, connection: int) -> None:
         with sock, sock.makefile("rb") as file, contextlib.suppress(OSError, ValueError):
-            if sock.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE:
+            if not self._context and sock.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE:
                 sock.recv(65536)
                 sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
                 return
