@@ -11,6 +11,7 @@ the built-in one::
 from __future__ import annotations
 
 import os
+import threading
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,7 @@ class _DeadlineAdapter(HTTPAdapter):
     def __init__(self, config: ClientConfig) -> None:
         self._verify = config.verify
         self._context: ssl.SSLContext | None = None
+        self._finding_context = threading.Lock()
         super().__init__(pool_maxsize=config.pool_size)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -132,7 +134,8 @@ class _DeadlineAdapter(HTTPAdapter):
         return host, pool
 
     def _tls_context(self) -> ssl.SSLContext:
-        self._context = self._context or tls_context(self._verify)
+        with self._finding_context:  # pools are shared only by those of one context
+            self._context = self._context or tls_context(self._verify)
         return self._context
 
     def cert_verify(self, *_args: Any, **_kwargs: Any) -> None:
