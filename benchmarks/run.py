@@ -11,7 +11,7 @@ from pathlib import Path
 
 from measure import Options
 
-PARTS = ["client_cpu", "start", "streams", "uploads", "many", "async_client", "engine"]
+PARTS = ["client_cpu", "start", "streams", "uploads", "many", "async_client", "engine", "promises"]
 README = Path(__file__).parent / "README.md"
 MARK = "<!-- printed by run.py --record -->\n"
 
