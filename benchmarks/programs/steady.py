@@ -5,6 +5,7 @@ It looks once after `settle` seconds and once at the end, some seconds after the
 
 import asyncio
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -17,11 +18,12 @@ import processes
 
 
 def held(job):
-    pids = processes.tree(job["pid"])
+    files = [each for pid in processes.tree(job["pid"]) for each in Path(f"/proc/{pid}/fd").iterdir()]
+    kinds = [os.readlink(each).partition(":")[0] for each in files]
     state = [path for path in Path(job["state"]).rglob("*") if path.is_file()]
     return {
         "memory": processes.memory_bytes(job["pid"]),
-        "files": sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids),
+        "files": len(kinds) - kinds.count("socket"),  # connections are the caller's to keep
         "state": sum(path.stat().st_size for path in state),
     }
 
