@@ -102,8 +102,8 @@ def _allocate_wal(log: Path) -> None:
     one of a file that is overwritten. The log starts anew at each checkpoint and keeps its file.
 
     To SQLite, zeros behind the last frame are no frame: they end the log. They are written, not reserved,
-    because to fill a reserved block is growth to the file system, too; and written past SQLite, because frames
-    with zeros take it 30 ms. Nobody else writes to the file meanwhile.
+    because to fill a reserved block is growth to the file system, too. Nobody else writes to the file
+    meanwhile.
     """
     zeros = bytes(_ZEROS_AT_ONCE)
     with log.open("r+b", buffering=0) as file:
