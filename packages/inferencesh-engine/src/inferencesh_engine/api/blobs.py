@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from aiohttp import hdrs
-from aiohttp.web import FileResponse, Response
+from aiohttp.web_fileresponse import FileResponse
+from aiohttp.web_response import Response
 
 from ..blobs import too_large
 from ..signing import Purpose
@@ -18,7 +19,7 @@ from .routes import Route
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from aiohttp.web import StreamResponse
+    from aiohttp.web_response import StreamResponse
 
     from ..domain.files import FileRecord
     from .call import Call
