@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from inferencesh_app.worker import protocol
-from inferencesh_engine.catalog.environment import bare_environment
+from inferencesh_engine.child_environment import bare_environment
 from inferencesh_engine.executors import WorkerSpec
 from inferencesh_engine.executors.spare import Spare
 from inferencesh_engine.executors.subprocess import SubprocessExecutor
