@@ -90,6 +90,6 @@ def test_what_is_loaded_already_stays_as_it_is():
         "from inferencesh_engine.partial_packages import load_aiohttp_server\n"
         "load_aiohttp_server()\n"
         "assert sys.modules['aiohttp'] is aiohttp\n"
-        "print('aiohttp.web_fileresponse' in sys.modules)"
+        "print('aiohttp.web_server' in sys.modules)"
     )
     assert said == ["False"]

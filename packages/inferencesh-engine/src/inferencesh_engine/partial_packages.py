@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SERVER = ("web_server", "web_request", "web_response", "web_fileresponse")
+_SERVER = ("web_server", "web_request", "web_response")
 
 
 def load_aiohttp_server() -> None:

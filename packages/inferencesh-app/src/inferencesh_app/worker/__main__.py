@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from . import protocol
 from .channel import Channel, Journal
 from .lifeline import die_with_engine
+from .spare import Assignment, assignment
 
 if TYPE_CHECKING:
     from ..base import BaseApp
@@ -29,11 +30,11 @@ def main() -> int:
     channel = Channel(options.fd_out)
     journal = Journal(channel)
     journal.capture()
-    folder = options.app or _assigned_app(options.fd_in)
-    if folder is None:
+    assigned = Assignment(options.app) if options.app else assignment(options.fd_in)
+    if assigned is None:
         return protocol.EXIT_UNLOADED
     try:
-        loaded, app = _load(folder, channel)
+        loaded, app = _load(assigned, channel)
     except BaseException as error:  # noqa: BLE001 - an import may raise anything, sys.exit included
         return _load_failed(error, channel, journal)
     return _serve(loaded, app, channel, journal, options.fd_in)
@@ -51,16 +52,10 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _assigned_app(fd: int) -> Path | None:
-    from .spare import assigned_app  # noqa: PLC0415 - only spare workers wait
-
-    return assigned_app(fd)
-
-
-def _load(folder: Path, channel: Channel) -> tuple[LoadedApp, BaseApp]:
+def _load(assigned: Assignment, channel: Channel) -> tuple[LoadedApp, BaseApp]:
     from ..loader import load_app  # noqa: PLC0415 - after the prints of what it imports are captured
 
-    loaded = load_app(folder)
+    loaded = load_app(assigned.folder, assigned.notes)
     app = loaded.app_class()
     channel.send(protocol.loaded(loaded.describe().to_json()))
     return loaded, app
