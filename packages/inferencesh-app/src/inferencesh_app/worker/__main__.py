@@ -5,9 +5,9 @@ Without an app it waits to be told which one.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,16 +40,32 @@ def main() -> int:
     return _serve(loaded, app, channel, journal, options.fd_in)
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m inferencesh_app.worker", description=__doc__)
-    parser.add_argument("--app", type=Path, help="the app's folder; without it, `load` says which")
-    parser.add_argument("--fd-in", type=int, required=True, help="messages of the engine")
-    parser.add_argument("--fd-out", type=int, required=True, help="messages to the engine")
-    options = parser.parse_args()
+@dataclass(frozen=True)
+class _Options:
+    """What stands in the command line.
+
+    Attributes:
+        app: The app's folder; without it, `load` says which.
+        fd_in: Messages of the engine come there.
+        fd_out: Messages to the engine go there.
+    """
+
+    app: Path | None
+    fd_in: int
+    fd_out: int
+
+
+def _options() -> _Options:
+    # By hand: a parser for people is a third of a megabyte in each worker, and engines make no mistakes.
+    given = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=False))
     del sys.argv[1:]  # they are not the app's
     if sys.path[0] in ("", os.getcwd()):
         del sys.path[0]  # nor is the folder this was started in, which `python -m` puts first
-    return options
+    try:
+        app = Path(given["--app"]) if "--app" in given else None
+        return _Options(app, int(given["--fd-in"]), int(given["--fd-out"]))
+    except (KeyError, ValueError):
+        sys.exit(__doc__)
 
 
 def _load(assigned: Assignment, channel: Channel) -> tuple[LoadedApp, BaseApp]:
