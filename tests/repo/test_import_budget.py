@@ -97,14 +97,12 @@ def test_an_engine_loads_no_client_no_validator_and_nothing_of_apps_before_it_ne
     assert not heavy & loaded_by_the_command
 
 
-def test_a_worker_under_way_needs_nothing_that_is_loaded_after():
-    code = "from inferencesh_engine.engine import Engine; import inferencesh_engine.executors.spare"
-    assert not imported_by(code) & {
-        "aiohttp",
-        "inferencesh_engine.parts",
-        "inferencesh_engine.catalog",
-        "sqlite3",
-    }
+def test_a_worker_is_under_way_before_what_it_does_not_need_is_loaded():
+    loaded = imported_by(
+        "import inferencesh_engine.__main__, inferencesh_engine.engine, inferencesh_engine.executors.spare"
+    )
+    late = {"inferencesh_engine.parts", "inferencesh_engine.catalog", "inferencesh_engine.presence"}
+    assert not loaded & {*late, "aiohttp", "difflib", "inferencesh_app.manifest", "sqlite3", "yaml"}
 
 
 def test_a_spare_worker_loads_what_apps_need_and_nothing_that_the_engine_does_for_it():

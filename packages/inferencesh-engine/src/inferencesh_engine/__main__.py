@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from .config import EngineConfig
 from .domain.problems import EngineStartError, Problem
-from .presence import TOKEN_FILE
 from .serving import serving
 
 if TYPE_CHECKING:
@@ -135,6 +134,8 @@ def _stop_once(stopping: asyncio.Event, number: signal.Signals) -> None:
 
 
 def _welcome(engine: Engine) -> str:
+    from .presence import TOKEN_FILE  # noqa: PLC0415 - the worker under way must not wait for what it brings
+
     token_file = engine.config.state_path / TOKEN_FILE
     lines = [f"inferencesh engine at {engine.base_url}", f"token in {token_file}", "", *_served(engine), ""]
     lines += [
