@@ -52,6 +52,25 @@ def test_a_dead_engine_leaves_its_state_free(tmp_path):
     started(tmp_path)
 
 
+def test_what_was_committed_before_a_death_is_found_before_the_room_left_in_the_log(tmp_path):
+    script = (
+        "import asyncio, os, sys; from pathlib import Path; from inferencesh_engine.store import Store\n"
+        "async def main():\n"
+        "    store = Store(Path(sys.argv[1]), max_log_chars=9)\n"
+        "    await store.writer.write(lambda db: db.execute('CREATE TABLE last_words (word TEXT)'))\n"
+        "    os._exit(9)\n"
+        "asyncio.run(main())"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+    log = (tmp_path / "engine.db-wal").read_bytes()
+    assert len(log) >= 6 * 1024 * 1024
+    assert log.endswith(bytes(1024 * 1024))
+    started(tmp_path)  # it finds a log that has its size already
+    with closing(sqlite3.connect(tmp_path / "engine.db")) as after:
+        assert after.execute("SELECT count(*) FROM last_words").fetchone() == (0,)
+        assert after.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
 def test_a_database_locked_by_another_program_is_named(tmp_path):
     started(tmp_path)
     with closing(sqlite3.connect(tmp_path / "engine.db", isolation_level=None)) as other:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from inferencesh_core.errors import InferenceError
 
+from .notes import Notes
 from .yaml_document import MAX_DOCUMENT_BYTES, Spot, YamlProblem, read_yaml
 
 if TYPE_CHECKING:
@@ -101,6 +102,11 @@ class Manifest:
     integrations: tuple[Requirement, ...] = ()
     functions: tuple[FunctionNote, ...] = ()
     default_function: str | None = None
+
+    @property
+    def notes(self) -> Notes:
+        """What a worker needs of it."""
+        return Notes({note.name: note.description for note in self.functions}, self.default_function)
 
 
 def load_manifest(folder: Path) -> Manifest:

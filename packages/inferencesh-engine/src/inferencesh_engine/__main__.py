@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import shlex
 import signal
 import sys
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from .config import EngineConfig
 from .domain.problems import EngineStartError, Problem
-from .presence import TOKEN_FILE
 from .serving import serving
 
 if TYPE_CHECKING:
@@ -33,11 +33,14 @@ running are taken up again when it starts the next time.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit status: 0 after a stop, 2 when the engine cannot start."""
     options = _parser().parse_args(arguments)
+    gc.disable()  # until it serves: what imports make stays, and to look through it is a tenth of a start
     try:
         _run(_serve(_config(options), options.allow_origin))
     except EngineStartError as error:
         print(f"inferencesh engine: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its terminal
         return 2
+    finally:
+        gc.enable()
     return 0
 
 
@@ -116,7 +119,9 @@ async def _serve(config: EngineConfig, origins: Sequence[str]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, _stop_once, stopping, number)
-    async with serving(config, allow_origins=origins) as (engine, _):
+    async with serving(config, allow_origins=origins, own_process=True) as (engine, _):
+        gc.freeze()  # nor need it be looked through while tasks wait
+        gc.enable()
         _say(_welcome(engine))
         await stopping.wait()
         _say("stopping…")
@@ -129,6 +134,8 @@ def _stop_once(stopping: asyncio.Event, number: signal.Signals) -> None:
 
 
 def _welcome(engine: Engine) -> str:
+    from .presence import TOKEN_FILE  # noqa: PLC0415 - the worker under way must not wait for what it brings
+
     token_file = engine.config.state_path / TOKEN_FILE
     lines = [f"inferencesh engine at {engine.base_url}", f"token in {token_file}", "", *_served(engine), ""]
     lines += [

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from inferencesh_core.addresses import AddressPolicy
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from inferencesh_core.addresses import AddressPolicy
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -124,6 +124,8 @@ class EngineConfig:
 
     def address_policy(self, base_url: str | None) -> AddressPolicy:
         """Where addresses that callers name may lead; an engine that listens at `base_url` may be reached."""
+        from inferencesh_core.addresses import AddressPolicy  # noqa: PLC0415 - an engine's start does not need it
+
         own = frozenset(filter(None, [base_url]))
         return AddressPolicy(allow_private=self.allow_private_addresses, allowed_origins=own)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .domain.problems import Problem
 from .file_places import path_text
+from .plain_schema import surely_fits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,24 +26,25 @@ class InputSchema:
     """A JSON Schema that takes a file (`format: file`) as its URI or as an object with one."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        # Heavy, and many engines never see an app with a schema: imported when the first one comes.
-        from jsonschema import Draft202012Validator  # noqa: PLC0415
-        from referencing import Registry  # noqa: PLC0415
-
-        # With a registry of its own it fetches nothing: callers write schemas, too.
-        self._validator: Validator = Draft202012Validator(_with_file_objects(schema), registry=Registry())
+        self._schema = _with_file_objects(schema)
+        self._surely_fits = surely_fits(self._schema)
 
     def check(self, value: Any, name: str) -> None:
         """Raise Problem 422 naming each wrong field of the value, which is called `name`."""
-        from referencing.exceptions import Unresolvable  # noqa: PLC0415 - as above
+        try:
+            if not self._surely_fits(value):
+                self._validate(value, name)
+        except RecursionError:
+            raise Problem(422, f"invalid_{name}", f"{name} is nested too deeply", field=name) from None
+
+    def _validate(self, value: Any, name: str) -> None:
+        from referencing.exceptions import Unresolvable  # noqa: PLC0415 - as below
 
         try:
             errors = self._errors(value)
         except Unresolvable as error:
             detail = f"{name} cannot be checked: the schema refers to {error.ref}, which it does not hold"
             raise Problem(422, f"invalid_{name}", detail, field=name) from None
-        except RecursionError:
-            raise Problem(422, f"invalid_{name}", f"{name} is nested too deeply", field=name) from None
         if not errors:
             return
         told = [_told(error, name) for error in errors[:_MAX_ERRORS]]
@@ -52,6 +55,16 @@ class InputSchema:
             return []
         found = self._validator.iter_errors(value)
         return sorted(found, key=lambda error: list(map(str, error.absolute_path)))
+
+    @cached_property
+    def _validator(self) -> Validator:
+        # Heavy, and many engines never see a value that is in doubt: imported when the first one comes.
+        from jsonschema import Draft202012Validator  # noqa: PLC0415
+        from referencing import Registry  # noqa: PLC0415
+
+        # With a registry of its own it fetches nothing: callers write schemas, too.
+        validator: Validator = Draft202012Validator(self._schema, registry=Registry())
+        return validator
 
 
 def schema_fault(schema: Mapping[str, Any]) -> str | None:

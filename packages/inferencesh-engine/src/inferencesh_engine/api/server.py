@@ -9,7 +9,9 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse
+from aiohttp.web_server import Server as HttpServer
 
 from ..domain.problems import Problem
 from ..listening import Listening
@@ -102,17 +104,17 @@ class Server:
     ) -> None:
         await self.stop()
 
-    def _protocol(self) -> web.Server:
+    def _protocol(self) -> HttpServer:
         limit = self._engine.config.max_body_bytes + 1
 
         loop = asyncio.get_running_loop()
 
         def request(
             message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]
-        ) -> web.BaseRequest:
-            return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=limit)
+        ) -> BaseRequest:
+            return BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=limit)
 
-        return web.Server(
+        return HttpServer(
             self._answer,
             request_factory=request,
             access_log=None,
@@ -120,7 +122,7 @@ class Server:
             read_bufsize=READ_BUFFER_BYTES,
         )
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(self, request: BaseRequest) -> StreamResponse:
         call = call_of(request, self._engine, self._caller)
         try:
             return await self._handled(call)
@@ -131,7 +133,7 @@ class Server:
             detail = "the engine failed to answer; its log says why"
             return call.refusal(Problem(500, "internal_error", detail))
 
-    async def _handled(self, call: Call) -> web.StreamResponse:
+    async def _handled(self, call: Call) -> StreamResponse:
         request = call.request
         raw_path = request.rel_url.raw_path
         route, call.parameters = self._router.find(request.method, raw_path)
@@ -143,4 +145,4 @@ class Server:
         if route is None:
             raise self._router.refusal(request.method, raw_path)
         result = await route.handler(call)
-        return result if isinstance(result, web.StreamResponse) else call.answer(result)
+        return result if isinstance(result, StreamResponse) else call.answer(result)
