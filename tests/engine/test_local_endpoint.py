@@ -217,3 +217,46 @@ def test_apps_are_unloaded_though_the_program_forgets_to_close(folder):
     while not (app / "unloaded").exists():
         assert time.monotonic() < end, "the app was not unloaded"
         time.sleep(0.02)
+
+
+FORKING_PROGRAM = """
+import os, sys
+from inferencesh_engine.endpoint import open_local
+endpoint = open_local("local:" + sys.argv[1])
+if os.fork() == 0:
+    joined = open_local("local:" + sys.argv[1])
+    print(joined.base_url == endpoint.base_url, endpoint.base_url, flush=True)
+    sys.stdin.read()
+    os._exit(0)
+os.read(int(sys.argv[3]), 1)
+if sys.argv[2] == "close":
+    endpoint.close()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("end", ["close", "die"])
+def test_a_forked_child_joins_the_engine_and_does_not_keep_its_connections_open(folder, end):
+    told, tell = os.pipe()
+    program = subprocess.Popen(
+        [sys.executable, "-c", FORKING_PROGRAM, str(folder), end, str(told)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        pass_fds=[told],
+    )
+    try:
+        same, base_url = program.stdout.readline().split()
+        assert same == "True"
+        with closing(HTTPConnection(urlsplit(base_url).netloc, timeout=5)) as kept:
+            kept.request("GET", "/health")
+            assert kept.getresponse().read()
+            os.write(tell, b"x")
+            program.wait(timeout=30)
+            # The child lives on, waiting for its input to end.
+            assert kept.sock.recv(1) == b""
+        assert not alive(base_url)
+    finally:
+        program.communicate(timeout=30)
+        os.close(told)
+        os.close(tell)

@@ -79,17 +79,32 @@ class BackgroundEngine:
         if self._error is not None:
             raise self._error
 
+    def let_go(self) -> None:
+        """In a forked child: hold none of the engine's sockets and pipes open.
+
+        Its clients and workers would not notice its end otherwise, as long as the child lives. The numbers stay
+        taken: what finalizers in the child close later must not be a file that it has opened since.
+        """
+        selector = getattr(getattr(self, "_loop", None), "_selector", None)
+        opened = list(selector.get_map() or ()) if selector is not None else []
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for fd in opened:
+            os.dup2(nowhere, fd, inheritable=False)
+        os.close(nowhere)
+
     def stop(self) -> None:
         """Stop the engine and its workers."""
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
+        _alive.add(self)
         try:
             asyncio.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
             self._error = error
         finally:
+            _alive.discard(self)
             self._ready.set()
 
     async def _serve(self) -> None:
@@ -101,6 +116,7 @@ class BackgroundEngine:
             await self._stopping.wait()
 
 
+_alive: set[BackgroundEngine] = set()
 _running: dict[Path, BackgroundEngine] = {}
 _lock = threading.Lock()
 
@@ -110,6 +126,8 @@ def _forget_after_fork() -> None:
     global _lock  # noqa: PLW0603 - the parent may have held it at the fork
     _lock = threading.Lock()
     _running.clear()
+    while _alive:
+        _alive.pop().let_go()
 
 
 if hasattr(os, "register_at_fork"):
