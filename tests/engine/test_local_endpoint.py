@@ -154,15 +154,31 @@ def test_a_program_that_forgets_to_close_ends_all_the_same(folder):
     assert not alive(done.stdout.strip())
 
 
-def test_the_token_does_not_go_to_a_stranger_on_the_port_of_an_engine_that_died(folder):
+@pytest.mark.parametrize(
+    "said",
+    [
+        json.dumps({"data": {"status": "ok", "instance": "other"}}).encode(),
+        b"[1]",
+        b'{"data": "ok"}',
+        b"null",
+        b"[" * 100_000,
+        b"hello",
+        None,
+    ],
+    ids=["engine", "list", "text", "null", "deep", "no json", "no http"],
+)
+def test_the_token_does_not_go_to_a_stranger_on_the_port_of_an_engine_that_died(folder, said):
     seen = []
 
     class Stranger(BaseHTTPRequestHandler):
         def do_GET(self):
             seen.append(dict(self.headers))
+            if said is None:
+                self.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n")
+                return
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(json.dumps({"data": {"status": "ok", "instance": "other"}}).encode())
+            self.wfile.write(said)
 
         def log_message(self, *_):
             pass

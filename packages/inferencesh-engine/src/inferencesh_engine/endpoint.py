@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import ProxyHandler, build_opener
@@ -197,6 +198,7 @@ def _answers(presence: Presence) -> bool:
     try:
         with build_opener(ProxyHandler({})).open(f"{presence.url}/health", timeout=PROBE_SECONDS) as answer:
             health = json.loads(answer.read())
-    except (OSError, ValueError):
+    except (OSError, HTTPException, ValueError, RecursionError):
         return False
-    return bool((health.get("data") or {}).get("instance") == presence.instance)
+    answered = health.get("data") if isinstance(health, dict) else None
+    return isinstance(answered, dict) and answered.get("instance") == presence.instance
