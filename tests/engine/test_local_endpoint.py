@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -18,7 +19,8 @@ import pytest
 
 from inferencesh_async import async_inference
 from inferencesh_core import inference
-from inferencesh_core.errors import ConfigurationError
+from inferencesh_core.errors import ConfigurationError, InferenceError
+from inferencesh_engine import EngineStartError
 from inferencesh_engine.endpoint import open_local
 from inferencesh_engine.presence import Presence, find_presence
 from serving import Api, write_apps
@@ -111,6 +113,16 @@ def test_a_folder_that_is_none_is_explained(tmp_path, address, says):
     with pytest.raises(ConfigurationError, match=says) as caught:
         open_local(address)
     assert repr(address) in str(caught.value)
+
+
+def test_an_engine_that_cannot_start_is_an_error_of_the_sdk(folder):
+    (folder / "engine.yml").write_text("settings: {max_workers: none}")
+    with pytest.raises(InferenceError, match="max_workers") as caught:
+        inference(base_url=f"local:{folder}")
+    assert isinstance(caught.value, EngineStartError)
+    assert isinstance(caught.value, ConfigurationError)
+    assert isinstance(caught.value, RuntimeError)
+    assert isinstance(pickle.loads(pickle.dumps(caught.value)), EngineStartError)
 
 
 PROGRAM = """
