@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from importlib.metadata import version
 
 import pytest
 
@@ -104,11 +105,58 @@ def test_a_port_in_use_is_one_clear_line(folder):
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [["--port", "70000"], ["--port", "x"], ["--nonsense"]], ids=" ".join)
-def test_a_wrong_option_is_named(folder, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--port", "70000"], "'70000' is no port: use a number from 1 to 65535"),
+        (["--port", "x"], "'x' is no port: use a number from 1 to 65535"),
+        (["--port", "-1"], "'-1' is no port"),
+        (["--nonsense"], "--nonsense"),
+        (["--token", "   "], "visible ASCII"),
+        (["--token", "a b"], "visible ASCII"),
+        (["--token", "é"], "visible ASCII"),
+        (["--token", ""], "visible ASCII"),
+        (["--allow-host", "http://foo"], "'http://foo' is no name: write it as it stands"),
+        (["--allow-host", "*.local"], "no patterns"),
+        (["--allow-host", ""], "is no name"),
+        (
+            ["--allow-origin", "*"],
+            "'*' is no origin: write scheme, host and port, like http://localhost:3000",
+        ),
+        (["--allow-origin", "null"], "is no origin"),
+        (["--allow-origin", "localhost:3000"], "is no origin"),
+        (["--allow-origin", "http://localhost:3000/app"], "is no origin"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_option_is_named_with_what_is_right(folder, arguments, told):
     done = finished("serve", folder, *arguments)
     assert done.returncode == 2
-    assert arguments[-1] in done.stderr
+    assert told in done.stderr
+
+
+def test_names_and_origins_are_taken_as_requests_have_them(folder):
+    options = ["--allow-host", "box.local", "--allow-host", "box.example:80", "--allow-origin", "http://a:1"]
+    with served(folder, *options) as (_, said):
+        api = Api(said.split()[3], (folder / ".inferencesh" / "token").read_text(), folder)
+        for host, status in [("box.local:9", 200), ("box.example:80", 200), ("other", 421)]:
+            assert api.call("POST", "/apps/list", {}, headers={"Host": host}).status == status
+        assert api.call("POST", "/apps/list", {}, headers={"Origin": "http://a:1"}).status == 200
+
+
+def test_it_serves_on_and_stops_cleanly_when_nobody_reads_what_it_says(folder):
+    with served(folder) as (process, said):
+        process.stdout.close()
+        process.send_signal(signal.SIGTERM)
+        errors = process.stderr.read()
+        assert (process.wait(timeout=30), errors) == (0, "")
+        assert said.startswith("inferencesh engine at")
+        process.stdout = None
+
+
+def test_it_tells_its_version():
+    done = finished("--version")
+    assert (done.returncode, done.stdout) == (0, f"inferencesh-engine {version('inferencesh-engine')}\n")
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path):
