@@ -183,7 +183,7 @@ def _listed(kind: str, described: Mapping[str, str]) -> list[str]:
 
 
 def _say(text: str) -> None:
-    """Print for the user; where nobody reads any more, as after `| head -1`, the engine serves on in silence."""
+    """Print for the user. Where nobody reads any more, as after `| head -1`, it serves on in silence."""
     try:
         print(text, flush=True)  # noqa: T201 - a command speaks to its terminal
     except BrokenPipeError:

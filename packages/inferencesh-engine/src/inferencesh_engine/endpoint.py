@@ -83,8 +83,8 @@ class BackgroundEngine:
     def let_go(self) -> None:
         """In a forked child: hold none of the engine's sockets and pipes open.
 
-        Its clients and workers would not notice its end otherwise, as long as the child lives. The numbers stay
-        taken: what finalizers in the child close later must not be a file that it has opened since.
+        Its clients and workers would not notice its end otherwise, as long as the child lives. The numbers
+        stay taken: what finalizers in the child close later must not be a file that it has opened since.
         """
         selector = getattr(getattr(self, "_loop", None), "_selector", None)
         opened = list(selector.get_map() or ()) if selector is not None else []

@@ -1,4 +1,4 @@
-"""What may follow the options of `serve`: each takes the text and gives the value, or says what is expected."""
+"""What may follow the options of `serve`: each gives the value of a text, or says what is expected."""
 
 from __future__ import annotations
 
