@@ -11,7 +11,6 @@ from .acceptance import Acceptance
 from .catalog import Catalog
 from .config_values import with_values
 from .dispatch import Dispatch
-from .domain.problems import EngineStartError
 from .files import Files
 from .fresh_addresses import FreshAddresses
 from .ledger import Ledger
@@ -22,6 +21,7 @@ from .reports import Reports
 from .retention import Retention
 from .sessions import Sessions
 from .settings import load_settings
+from .state_folder import make_state_folder
 from .store import Store
 from .tasks import Tasks
 from .webhooks import Webhooks
@@ -86,7 +86,7 @@ class Engine:
             executor = self._hooks.executor(config)
             on_failure.push_async_callback(executor.close)
             await executor.open()
-            _make_state_folder(config)
+            make_state_folder(config)
             self.store = Store(config.state_path, max_log_chars=config.max_logs_in_state_bytes)
             on_failure.push_async_callback(self.store.close)
             await self._start_parts(executor)
@@ -209,14 +209,3 @@ class Engine:
         Ends after the terminal event, or when the engine stops.
         """
         return self._tasks.follow(task_id, after=after)
-
-
-def _make_state_folder(config: EngineConfig) -> None:
-    path = config.state_path
-    if not config.apps_dir.is_dir():
-        raise EngineStartError(f"{config.apps_dir} is not a folder; name the folder that holds your apps")
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
-    except OSError as error:
-        raise EngineStartError(f"the state folder {path} cannot be made: {error.strerror}") from error
