@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import urlsplit
@@ -20,9 +20,11 @@ import pytest
 from inferencesh_async import async_inference
 from inferencesh_core import inference
 from inferencesh_core.errors import ConfigurationError, InferenceError
-from inferencesh_engine import EngineStartError
-from inferencesh_engine.endpoint import open_local
+from inferencesh_core.files import UploadFileOptions
+from inferencesh_engine import EngineConfig, EngineStartError
+from inferencesh_engine.endpoint import BackgroundEngine, open_local
 from inferencesh_engine.presence import Presence, find_presence
+from inferencesh_engine.signpost import Signpost, state_elsewhere
 from serving import Api, write_apps
 
 
@@ -135,6 +137,18 @@ endpoint.close()
 """
 
 
+@contextmanager
+def other_program(folder):
+    """Another process that serves the folder until its input ends."""
+    command = [sys.executable, "-c", PROGRAM, str(folder)]
+    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield program, program.stdout.readline().strip()
+    finally:
+        if program.poll() is None:
+            program.communicate(timeout=30)
+
+
 def test_another_process_joins_the_engine_that_serves_and_leaves_it_running(folder):
     ours = open_local(f"local:{folder}")
     try:
@@ -245,6 +259,83 @@ def test_apps_are_unloaded_though_the_program_forgets_to_close(folder):
     while not (app / "unloaded").exists():
         assert time.monotonic() < end, "the app was not unloaded"
         time.sleep(0.02)
+
+
+def engine_elsewhere(folder):
+    return BackgroundEngine(EngineConfig(apps_dir=folder, state_dir=folder.parent / "state"))
+
+
+def test_an_engine_whose_state_is_elsewhere_is_joined_and_followed_by_one_with_the_same_state(folder):
+    served = engine_elsewhere(folder)
+    with inference(base_url=f"local:{folder}") as client:
+        task_id = client.tasks.run({"app": "test/echo", "input": {"text": "x"}})["id"]
+        assert client.context.config.base_url == served.base_url
+        served.stop()
+        assert client.tasks.get(task_id)["output"]["text"] == "x"
+        assert client.context.config.base_url != served.base_url
+    assert not (folder / ".inferencesh").exists()
+
+
+def test_a_signpost_to_an_engine_that_died_is_ignored(folder):
+    state = folder.parent / "state"
+    Presence("http://127.0.0.1:1", 7, "dead").announce(state)
+    Signpost(EngineConfig(apps_dir=folder, state_dir=state)).put_up()
+    with closing(open_local(f"local:{folder}")) as endpoint:
+        assert alive(endpoint.base_url)
+    assert (folder / ".inferencesh" / "engine.db").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{}", '{"state": 1}', "[" * 100_000], ids=ascii)
+def test_a_damaged_signpost_leads_nowhere(tmp_path, content):
+    (tmp_path / "elsewhere.json").write_text(content)
+    assert state_elsewhere(tmp_path) is None
+
+
+def test_a_client_that_joined_goes_on_when_the_engine_ends_in_the_middle_of_its_task(folder):
+    gate = folder / "gate"
+    with other_program(folder) as (program, base_url), inference(base_url=f"local:{folder}") as client:
+        assert client.context.config.base_url == base_url
+        steps = []
+        for update in client.tasks.run({"app": "test/gated", "input": {"gate": str(gate)}}, stream=True):
+            if update["output"] and update["output"]["step"] not in steps:
+                steps.append(update["output"]["step"])
+            if steps and program.poll() is None:
+                program.communicate(timeout=30)
+                gate.touch()
+        assert (update["status"], update["output"]["step"]) == (10, 2)
+        assert client.files.upload(b"content", UploadFileOptions(filename="note.txt"))["size"] == 7
+        client.close()
+    assert find_presence(folder / ".inferencesh") is None
+
+
+def test_an_asynchronous_client_goes_on_when_the_engine_it_joined_ends(folder):
+    async def inside(program):
+        async with async_inference(base_url=f"local:{folder}") as client:
+            await client.tasks.run({"app": "test/echo", "input": {"text": "x"}})
+            await asyncio.to_thread(program.communicate, timeout=30)
+            at_once = [client.tasks.run({"app": "test/echo", "input": {"text": str(n)}}) for n in range(8)]
+            return [task["output"]["text"] for task in await asyncio.gather(*at_once)]
+
+    with other_program(folder) as (program, _):
+        assert asyncio.run(inside(program)) == [str(number) for number in range(8)]
+    assert find_presence(folder / ".inferencesh") is None
+
+
+SHORT_PROGRAM = """
+import sys
+from inferencesh_core import inference
+for number in range(4):
+    with inference(base_url="local:" + sys.argv[1]) as client:
+        task = client.tasks.run({"app": "test/echo", "input": {"text": str(number)}})
+        assert task["output"]["text"] == str(number), task
+"""
+
+
+def test_short_programs_that_start_and_end_engines_under_each_other_get_what_they_asked_for(folder):
+    command = [sys.executable, "-c", SHORT_PROGRAM, str(folder)]
+    programs = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    errors = [program.communicate(timeout=120)[1] for program in programs]
+    assert errors == [""] * len(programs)
 
 
 FORKING_PROGRAM = """

@@ -6,11 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 
 import pytest
 
+from inferencesh_core import inference
 from serving import Api, write_apps
 
 
@@ -90,10 +91,26 @@ def test_it_lists_what_engine_yml_declares_and_warns_of_what_is_not_there(folder
 
 def test_the_state_can_be_kept_elsewhere_and_the_token_given(folder, tmp_path):
     state = tmp_path / "state"
-    with served(folder, "--state", state, "--token", "mine") as (_, said):
+    with served(folder, "--state", state, "--token", "mine") as (process, said):
         assert str(state / "token") in said
         assert Api(said.split()[3], "mine", folder).call("POST", "/apps/list", {}).status == 200
+        with closing(inference(base_url=f"local:{folder}")) as joined:
+            assert joined.context.config.base_url == said.split()[3]
+        (signpost,) = (folder / ".inferencesh").iterdir()
+        assert (signpost.stat().st_mode & 0o777, "mine" in signpost.read_text()) == (0o600, False)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
     assert not (folder / ".inferencesh").exists()
+
+
+def test_an_engine_whose_apps_folder_cannot_be_written_says_so_and_serves(folder, tmp_path):
+    (folder / ".inferencesh").touch()
+    with served(folder, "--state", tmp_path / "state", "--token", "mine") as (process, said):
+        assert Api(said.split()[3], "mine", folder).call("POST", "/apps/list", {}).status == 200
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert f"programs that use local:{folder} will not find this engine" in errors
+    assert len(errors.splitlines()) == 1
 
 
 def test_a_port_in_use_is_one_clear_line(folder):

@@ -130,4 +130,9 @@ class EngineConfig:
     @property
     def state_path(self) -> Path:
         """The state folder, settled."""
-        return self.state_dir if self.state_dir is not None else self.apps_dir / ".inferencesh"
+        return self.state_dir if self.state_dir is not None else self.usual_state_path
+
+    @property
+    def usual_state_path(self) -> Path:
+        """Where the state is unless it was settled otherwise, and where programs look for the engine."""
+        return self.apps_dir / ".inferencesh"
