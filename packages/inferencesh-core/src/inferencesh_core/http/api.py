@@ -204,6 +204,7 @@ class Api:
     def _redirected(self, request: Request, exchange: Callable[[Request], Flow[Any]]) -> Flow[Answer]:
         # One try has one read time-out, however many steps it takes.
         end = (yield from now()) + request.read_timeout
+        request = self._here(request)
         redirects = 0
         while True:
             try:
@@ -235,11 +236,16 @@ class Api:
 
     def _sent(self, request: Request) -> Flow[Response]:
         """Send a request that is not signed, to where the API is now."""
+        request = self._here(request)
         try:
             return (yield from send(request))
         except ConnectError as error:
             moved = yield from self._moved(request, error, request.read_timeout)
         return (yield from send(moved))
+
+    def _here(self, request: Request) -> Request:
+        url = self._seat.here(request.url)
+        return request if url == request.url else request.to(url)
 
     def _moved(self, request: Request, error: ConnectError, seconds: float) -> Flow[Request]:
         """Give the request for where the API has moved; raises the error where it has not."""

@@ -21,32 +21,37 @@ class Seat:
         auth: What signs requests, ``None`` for an endpoint without credentials.
         move: Gives the address and signer of whoever answers in place of one that is gone; may take long.
             ``None`` where there is only this one.
+
+    Attributes:
+        may_move: Whether it is worth asking `moved`.
     """
 
     def __init__(
         self, base_url: str, auth: Auth | None, move: Callable[[], tuple[str, Auth | None]] | None = None
     ) -> None:
         self._move = move
+        self.may_move = move is not None
         self._lock = threading.Lock()
         self._known: set[str] = set()
         self._settle(base_url, auth)
 
+    def here(self, url: str) -> str:
+        """Give the URL at the present seat, where it is one of an earlier."""
+        if not self._earlier:
+            return url
+        origin = origin_of(url)
+        return self.origin + url[len(origin) :] if origin in self._earlier else url
+
     def moved(self, url: str) -> str | None:
         """Give where to send what nobody takes at ``url`` any more; ``None`` where there is no other."""
         gone = origin_of(url)
-        if self._move is None or gone not in self._known:
-            return None
         with self._lock:
             # Another thread may have been here before.
-            if gone == self.origin:
+            if self._move is not None and gone == self.origin:
                 self._settle(*self._move())
-        return None if gone == self.origin else self.origin + url[len(gone) :]
-
-    @property
-    def may_move(self) -> bool:
-        """Whether it is worth asking `moved`."""
-        return self._move is not None
+        return self.here(url) if gone in self._earlier else None
 
     def _settle(self, base_url: str, auth: Auth | None) -> None:
         self.base_url, self.auth, self.origin = base_url, auth, origin_of(base_url)
         self._known.add(self.origin)
+        self._earlier = self._known - {self.origin}
