@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing, contextmanager
 from importlib.metadata import version
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -169,6 +170,28 @@ def test_it_serves_on_and_stops_cleanly_when_nobody_reads_what_it_says(folder):
         assert (process.wait(timeout=30), errors) == (0, "")
         assert said.startswith("inferencesh engine at")
         process.stdout = None
+
+
+MALFORMED = {
+    "no host": b"GET /health HTTP/1.1\r\n\r\n",
+    "garbage": b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    "no version": b"GET / nonsense\r\n\r\n",
+    "bad header": b"GET /health HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+    "two lengths": b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "after one": b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\nno colon\r\n\r\n",
+}
+
+
+def test_what_is_no_http_is_refused_without_a_word_on_the_terminal(folder):
+    with served(folder) as (process, said):
+        where = urlsplit(said.split()[3])
+        for request in MALFORMED.values():
+            with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+                connection.sendall(request)
+                answers = b"".join(iter(lambda: connection.recv(65536), b""))  # noqa: B023
+                assert b"HTTP/1.1 4" in answers or b"HTTP/1.0 4" in answers, request
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=30)[1] == ""
 
 
 def test_it_tells_its_version():

@@ -15,7 +15,7 @@ from ..domain.problems import Problem
 from ..listening import Listening
 from ..presence import TOKEN_FILE, Presence, kept_token
 from ..signpost import Signpost
-from . import agents, apps, blobs, chats, files, sessions, tasks, tools
+from . import agents, apps, blobs, chats, files, malformed, sessions, tasks, tools
 from .cors import allow, preflight
 from .gate import LOOPBACK_NAMES, Gate
 from .health import health_routes
@@ -120,6 +120,7 @@ class Server:
             self._answer,
             request_factory=request,
             access_log=None,
+            logger=malformed.logger,
             auto_decompress=False,
             read_bufsize=READ_BUFFER_BYTES,
         )
