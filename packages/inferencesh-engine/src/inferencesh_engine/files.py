@@ -295,8 +295,9 @@ def _output_files(output: Any, schema: Schema | None) -> list[Place]:
 def _existing(task_id: str, place: Place) -> Path:
     source = Path(str(place.value["path"]))
     if not source.is_absolute() or not source.is_file():
+        what = "is a folder; pack it into one file" if source.is_dir() else "does not exist"
         raise OutputFileError(
-            f"the output of task {task_id} names a file at output{place} that does not exist: {source}"
+            f"the output of task {task_id} names a file at output{place} that {what}: {source}"
         )
     return source
 
