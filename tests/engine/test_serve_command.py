@@ -188,7 +188,7 @@ def test_what_is_no_http_is_refused_without_a_word_on_the_terminal(folder):
         for request in MALFORMED.values():
             with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
                 connection.sendall(request)
-                answers = b"".join(iter(lambda: connection.recv(65536), b""))  # noqa: B023
+                answers = b"".join(iter(lambda: connection.recv(65536), b""))
                 assert b"HTTP/1.1 4" in answers or b"HTTP/1.0 4" in answers, request
         process.send_signal(signal.SIGTERM)
         assert process.communicate(timeout=30)[1] == ""
