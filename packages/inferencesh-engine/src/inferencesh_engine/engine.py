@@ -145,6 +145,7 @@ class Engine:
             await self.agents.close()
         self.sessions.close()
         await self._webhooks.close()
+        self._tasks.hand_on()
         self._ledger.close()
         await self.pool.stop()
         await self._opened.aclose()
