@@ -345,6 +345,37 @@ def test_the_state_folder_is_for_its_owner_only(tmp_path):
     assert asyncio.run(inside()) == 0o700
 
 
+def mode_once_started(tmp_path):
+    async def inside():
+        async with running(tmp_path):
+            pass
+
+    asyncio.run(inside())
+    return (tmp_path / "state").stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize("content", [None, "engine.db", "engine.lock"])
+def test_a_state_folder_that_is_empty_or_the_engines_is_closed_to_others(tmp_path, content):
+    state = tmp_path / "state"
+    state.mkdir(mode=0o755)
+    if content is not None:
+        (state / content).touch()
+    assert mode_once_started(tmp_path) == 0o700
+
+
+def test_a_folder_used_for_other_things_keeps_its_mode_and_is_refused_when_others_can_read_it(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o1777)
+    (state / "something").touch()
+    with pytest.raises(EngineStartError, match=r"state is open to other users .* chmod 700"):
+        mode_once_started(tmp_path)
+    assert state.stat().st_mode & 0o7777 == 0o1777
+    assert [entry.name for entry in state.iterdir()] == ["something"]
+    state.chmod(0o700)
+    assert mode_once_started(tmp_path) == 0o700
+
+
 def test_a_missing_apps_folder_is_named(tmp_path):
     from inferencesh_engine.config import EngineConfig
     from inferencesh_engine.engine import Engine

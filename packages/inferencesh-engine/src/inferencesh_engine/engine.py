@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .config_values import with_values
-from .domain.problems import EngineStartError
 from .plugins import Hooks
 from .settings import load_settings
+from .state_folder import make_state_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -80,7 +80,7 @@ class Engine:
             await executor.open()
             from . import parts  # noqa: PLC0415 - half of a start: a spare worker gets ready meanwhile
 
-            _make_state_folder(config)
+            make_state_folder(config)
             self.store = parts.Store(config.state_path, max_log_chars=config.max_logs_in_state_bytes)
             on_failure.push_async_callback(self.store.close)
             await self._start_parts(executor)
@@ -143,6 +143,7 @@ class Engine:
             await self.agents.close()
         self.sessions.close()
         await self._webhooks.close()
+        self._tasks.hand_on()
         self._ledger.close()
         await self.pool.stop()
         await self._opened.aclose()
@@ -207,14 +208,3 @@ class Engine:
         Ends after the terminal event, or when the engine stops.
         """
         return self._tasks.follow(task_id, after=after)
-
-
-def _make_state_folder(config: EngineConfig) -> None:
-    path = config.state_path
-    if not config.apps_dir.is_dir():
-        raise EngineStartError(f"{config.apps_dir} is not a folder; name the folder that holds your apps")
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
-    except OSError as error:
-        raise EngineStartError(f"the state folder {path} cannot be made: {error.strerror}") from error

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 _FILE = {
     "description": "a file: its uri, or an object with a uri",
-    "anyOf": [{"type": "string"}, {"type": "object", "required": ["uri"]}],
+    "anyOf": [{"type": "string", "minLength": 1}, {"type": "object", "required": ["uri"]}],
 }
+# What forms send for "no file".
+_FILE_OR_NONE = {"anyOf": [*_FILE["anyOf"], {"const": ""}, {"const": {}}]}
+_CHOICES = ("anyOf", "oneOf")
 _MAX_ERRORS = 10
 
 
@@ -85,14 +88,27 @@ def _told(error: ValidationError, name: str) -> dict[str, str]:
 
 
 def _reason(error: ValidationError) -> str:
-    if error.validator == "anyOf" and error.validator_value == _FILE["anyOf"]:
+    if error.validator == "anyOf" and error.validator_value in (
+        _FILE["anyOf"],
+        _FILE_OR_NONE["anyOf"],
+    ):
         return f"expected {_FILE['description']}, not {error.instance!r:.100}"
     return str(error.message)[:500]
 
 
-def _with_file_objects(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        if schema.get("format") == "file":
-            return _FILE
-        return {key: _with_file_objects(value) for key, value in schema.items()}
-    return [_with_file_objects(item) for item in schema] if isinstance(schema, list) else schema
+def _with_file_objects(schema: Any, none_too: bool = False) -> Any:
+    """The schema with files as callers give them; where it offers a choice, none may be one."""
+    if isinstance(schema, list):
+        return [_with_file_objects(item, none_too) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("format") == "file":
+        return _FILE_OR_NONE if none_too else _FILE
+    return {key: _part(key, value) for key, value in schema.items()}
+
+
+def _part(key: str, value: Any) -> Any:
+    if key == "$defs" and isinstance(value, dict):
+        # Who refers to them may be a choice.
+        return {name: _with_file_objects(each, none_too=True) for name, each in value.items()}
+    return _with_file_objects(value, none_too=key in _CHOICES)

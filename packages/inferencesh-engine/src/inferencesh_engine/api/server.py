@@ -16,7 +16,8 @@ from aiohttp.web_server import Server as HttpServer
 from ..domain.problems import Problem
 from ..listening import Listening
 from ..presence import TOKEN_FILE, Presence, kept_token
-from . import agents, apps, blobs, chats, files, sessions, tasks, tools
+from ..signpost import Signpost
+from . import agents, apps, blobs, chats, files, malformed, sessions, tasks, tools
 from .cors import allow, preflight
 from .gate import LOOPBACK_NAMES, Gate
 from .health import health_routes
@@ -82,10 +83,13 @@ class Server:
         await self._listening.serve(self._http)
         self._presence = Presence(base_url, os.getpid(), self._instance)
         self._presence.announce(config.state_path)
+        self._signpost = Signpost(config)
+        self._signpost.put_up()
         return base_url
 
     async def stop(self) -> None:
         """Stop listening; requests in progress get a moment to end, streams are cut."""
+        self._signpost.take_down()
         self._presence.withdraw(self._engine.config.state_path)
         listening = self._listening
         if listening is not None:
@@ -118,6 +122,7 @@ class Server:
             self._answer,
             request_factory=request,
             access_log=None,
+            logger=malformed.logger,
             auto_decompress=False,
             read_bufsize=READ_BUFFER_BYTES,
         )
