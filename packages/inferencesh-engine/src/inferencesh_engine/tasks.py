@@ -96,7 +96,10 @@ class Tasks:
         return accepted
 
     async def _begin_ahead(self, new: Acceptable, idempotency: Idempotency | None) -> TaskEvent:
-        """Store the task while a worker has it already. Nothing here waits before both are under way."""
+        """Store the task while a worker has it already. Nothing here waits before both are under way.
+
+        A call that is over before its row is written is written once, as it ended.
+        """
         live = self._open(new)
         stored = self._insert(new, idempotency, live=live, durable=False)
         accepted = live.committed
@@ -126,7 +129,7 @@ class Tasks:
         durable: bool,
     ) -> asyncio.Future[None]:
         insert = partial(_insert, spec=new.spec, session=session, idempotency=idempotency, live=live)
-        return self._store.writer.begin(insert, durable=durable)
+        return self._store.writer.begin(insert, durable=durable, soon=live is None)
 
     def _open(self, new: Acceptable) -> LiveTask:
         live = self._ledger.open(new.spec, received(new.spec), new.app)
@@ -262,9 +265,10 @@ def _insert(
     live: LiveTask | None,
 ) -> None:
     """Write a new task's row; `live` is the task when it was begun already."""
+    state = received(spec)
     if live is not None:
-        live.stored = False
-    rows.insert(db, spec, received(spec))
+        live.row_seq, state = 0, live.row_state
+    rows.insert(db, spec, state)
     if session is not None:
         sessions.save(db, session)
     if idempotency is not None:
@@ -272,5 +276,5 @@ def _insert(
     if spec.webhook is not None:
         due.insert(db, spec.id)
     if live is not None:
-        live.stored = True
+        live.row_seq = state.seq
     crash_points.reached("task.committing")

@@ -8,6 +8,7 @@ resumed are these changes.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_core.statuses import TERMINAL_STATUSES
@@ -143,6 +144,11 @@ class Change:
     worker_id: str | None = None
     logs: tuple[tuple[int, str], ...] = ()
 
+    @property
+    def is_step(self) -> bool:
+        """Whether it says no more than that the task has come to a status, and perhaps to a worker."""
+        return self.status is not None and self.output is None and self.error is None and not self.logs
+
 
 def allowed(state: TaskState, attempt: int, status: TaskStatus | None) -> bool:
     """Whether a change of this attempt to this status (None: the same) may follow the state."""
@@ -155,8 +161,18 @@ def allowed(state: TaskState, attempt: int, status: TaskStatus | None) -> bool:
 
 def received(spec: TaskSpec) -> TaskState:
     """The state of every task when it is accepted: its first change."""
-    step = Step(TaskStatus.RECEIVED, spec.created_at, 1)
-    return TaskState(seq=1, status=TaskStatus.RECEIVED, updated_at=spec.created_at, steps=(step,))
+    return told_by((Step(TaskStatus.RECEIVED, spec.created_at, 1),))
+
+
+def told_by(steps: tuple[Step, ...]) -> TaskState:
+    """The state of a task that has made these steps, and nothing else, and has no worker yet."""
+    last = steps[-1]
+    return TaskState(seq=last.seq, status=last.status, updated_at=last.at, steps=steps)
+
+
+def before_running(state: TaskState) -> TaskState:
+    """The last state before a worker had the task, which has made nothing but steps."""
+    return told_by(tuple(takewhile(lambda step: step.status < TaskStatus.RUNNING, state.steps)))
 
 
 def apply(state: TaskState, change: Change, *, max_log_chars: int) -> TaskState:

@@ -98,9 +98,14 @@ class Writer:
         return await future
 
     def begin(
-        self, run: Callable[[sqlite3.Connection], T], *, durable: bool = True, refusable: bool = True
+        self,
+        run: Callable[[sqlite3.Connection], T],
+        *,
+        durable: bool = True,
+        refusable: bool = True,
+        soon: bool = True,
     ) -> asyncio.Future[T]:
-        """Commit this as `write` does, when the caller has come to a pause."""
+        """Commit this as `write` does, when the caller has come to a pause; not `soon` defers it."""
         future: asyncio.Future[T] = self._loop.create_future()
 
         def settle(result: Any, error: Exception | None) -> None:
@@ -111,7 +116,7 @@ class Writer:
             else:
                 future.set_result(result)
 
-        self.submit(Write(run, settle, durable, refusable))
+        (self.submit if soon else self.defer)(Write(run, settle, durable, refusable))
         return future
 
     def submit(self, write: Write) -> None:
