@@ -81,10 +81,10 @@ class Tasks:
         # Who is answered when the task has ended is answered after that end, and all before it, was synced.
         durable = body.get("wait") is not True
         if not durable and self._dispatch.begins_at_once(new.spec, new.app, new.description):
-            return RunOutcome(await self._begin_ahead(new, idempotency), replayed=False)
+            return await self._begin_ahead(new, idempotency)
         beginning = self._begin(new, idempotency, durable=durable)
         # A caller who leaves meanwhile must not leave a task on disk that nobody runs.
-        return RunOutcome(await asyncio.shield(beginning), replayed=False)
+        return RunOutcome(await asyncio.shield(beginning))
 
     async def _begin(self, new: Acceptable, idempotency: Idempotency | None, *, durable: bool) -> TaskEvent:
         with self._sessions.entered(new) as session:
@@ -95,15 +95,17 @@ class Tasks:
         await self._dispatch.begin(live)
         return accepted
 
-    async def _begin_ahead(self, new: Acceptable, idempotency: Idempotency | None) -> TaskEvent:
+    async def _begin_ahead(self, new: Acceptable, idempotency: Idempotency | None) -> RunOutcome:
         """Store the task while a worker has it already. Nothing here waits before both are under way.
 
         A call that is over before its row is written is written once, as it ended.
         """
         live = self._open(new)
         stored = self._insert(new, idempotency, live=live, durable=False)
-        accepted = live.committed
+        outcome = RunOutcome(live.committed, ended=live.ended)
         await self._dispatch.begin(live)
+        # The worker has work, so there is time for that part of the answer which will not change.
+        _ = live.view.json
         try:
             await stored
         except Problem:
@@ -111,7 +113,7 @@ class Tasks:
             await self._dispatch.stop(live, 0)
             raise
         crash_points.reached("task.accepted")
-        return accepted
+        return outcome
 
     def _refuse_when_full(self) -> None:
         limit = self._config.max_queued_tasks
@@ -156,6 +158,12 @@ class Tasks:
         await self._ledger.settled()
         for live in list(self._ledger.live.values()):
             await self._dispatch.begin(live)
+
+    async def end_of(self, outcome: RunOutcome) -> TaskEvent:
+        """The final state of a task that was just asked for."""
+        if outcome.ended is None:
+            return await self.ended(outcome.task_id)
+        return await asyncio.shield(outcome.ended)
 
     async def ended(self, task_id: str) -> TaskEvent:
         """The final state, once there is one; raises CancelledError when the engine stops before."""
