@@ -25,7 +25,7 @@ from .tasks import ENDED
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 _SPEC = (
     "id, created_at, app, app_id, app_version_id, app_variant, function, infra, workers, webhook, run_at,"
@@ -59,16 +59,14 @@ class History:
         """The states that followed `base`, in order, as far as they are committed; the next `at_most`."""
         return list(islice(self._after(spec, base), at_most))
 
-    def _after(self, spec: TaskSpec, state: TaskState) -> Iterator[TaskState]:
-        row = self._row(spec, state)
-        for event in self._events(spec.id, state.seq):
-            for state in _between(state, row, event[0]):
-                yield state
+    def _after(self, spec: TaskSpec, base: TaskState) -> Iterator[TaskState]:
+        state, row = base, self._row(spec, base)
+        for event in self._events(spec.id, base.seq):
+            state = yield from _between(state, row, event[0])
             state = self._next(spec.id, state, event)
             yield state
         if row.attempt == state.attempt:
-            for state in _between(state, row, row.seq):
-                yield state
+            state = yield from _between(state, row, row.seq)
         if row.seq > state.seq:
             yield row
 
@@ -144,12 +142,10 @@ class History:
         ).fetchall()
 
 
-def _between(state: TaskState, row: TaskState, seq: int) -> Iterator[TaskState]:
-    """The states after `state` and before `seq`, where only the row's steps tell them; else none."""
+def _between(state: TaskState, row: TaskState, seq: int) -> Generator[TaskState, None, TaskState]:
+    """The states after `state` and before `seq`, if the row's steps tell them all; gives the last state."""
     steps = [step for step in row.steps if state.seq < step.seq < seq]
-    if len(steps) != seq - state.seq - 1:
-        return
-    for step in steps:
+    for step in steps if len(steps) == seq - state.seq - 1 else ():
         state = replace(
             state,
             seq=step.seq,
@@ -159,6 +155,7 @@ def _between(state: TaskState, row: TaskState, seq: int) -> Iterator[TaskState]:
             steps=(*state.steps, step),
         )
         yield state
+    return state
 
 
 def _steps(text: str) -> tuple[Step, ...]:

@@ -17,7 +17,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..domain.problems import Problem
-from .database import is_locked, is_storage_full
+from .checkpoints import Checkpoints
+from .database import is_locked, is_storage_full, wal_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -68,16 +69,17 @@ class Writer:
 
     Args:
         connection: The only one that writes; its commits need not sync.
-        log: The database's write-ahead log.
+        path: The database.
         loop: The loop it belongs to.
 
     Attributes:
         crowd: Says how many tasks are unfinished.
+        checkpoints: Brings what was written from the log into the database.
     """
 
     crowd: Callable[[], int]
 
-    def __init__(self, connection: sqlite3.Connection, log: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self.crowd = lambda: _CROWD
         self._connection = connection
         connection.execute("PRAGMA busy_timeout = 0")  # the loop must not stand still for a lock
@@ -86,7 +88,8 @@ class Writer:
         self._deferred: list[Write] = []
         self._commit_handle: asyncio.Handle | None = None
         self._flush: asyncio.TimerHandle | None = None
-        self._syncer = _Syncer(log, loop)
+        self._syncer = _Syncer(wal_of(path), loop)
+        self.checkpoints = Checkpoints(path, self._commit_waiting)
 
     async def write(
         self, run: Callable[[sqlite3.Connection], T], *, durable: bool = True, refusable: bool = True
@@ -141,13 +144,14 @@ class Writer:
         """Have this, and all before it, on the disk when this returns; False when there is no room for it."""
         self._take_deferred()
         self._waiting.append(write)
-        self._commit_waiting()
+        self._commit_all()
         self._syncer.sync()
         return not self._waiting
 
     async def close(self) -> None:
         """Commit what is waiting; what the full disk keeps out stays undone."""
-        self._commit_waiting()
+        await self.checkpoints.close()
+        self._commit_all()
         if self._commit_handle is not None:
             self._commit_handle.cancel()
         await self._syncer.close()
@@ -161,6 +165,11 @@ class Writer:
         self._deferred.clear()
 
     def _commit_waiting(self) -> None:
+        """Commit, unless a checkpoint wants a moment; then that goes on with this."""
+        if not self.checkpoints.holds:
+            self._commit_all()
+
+    def _commit_all(self) -> None:
         if self._commit_handle is not None:
             self._commit_handle.cancel()
             self._commit_handle = None
@@ -183,6 +192,7 @@ class Writer:
             results = self._transaction(batch)
         except Exception as error:  # noqa: BLE001  # each write is told its own error
             return self._one_by_one(batch) if len(batch) > 1 else self._failed(batch[0], error)
+        self.checkpoints.count(len(batch))
         outcomes = [_Outcome(*each) for each in zip(batch, results, strict=True)]
         self._syncer.settle(outcomes, alone=self.crowd() <= 1)
         return []
