@@ -128,7 +128,7 @@ async def _serve(config: EngineConfig, origins: Sequence[str]) -> None:
 
 
 def _make_collections_rare() -> None:
-    """Requests stand still while garbage is looked for, longest while that goes through all that was loaded."""
+    """Requests stand still while garbage is looked for, longest where it goes through all that was loaded."""
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
 

@@ -213,7 +213,7 @@ class _Question:
 
 def canonical_setup(setup: Any) -> str:
     """Text that is equal for equal setups; none at all and an empty one both mean the defaults."""
-    return json.dumps(None if setup == {} else setup, sort_keys=True, separators=(",", ":"))
+    return "null" if setup in (None, {}) else json.dumps(setup, sort_keys=True, separators=(",", ":"))
 
 
 def _worker_ids() -> Iterator[str]:

@@ -32,7 +32,7 @@ def insert(db: sqlite3.Connection, spec: TaskSpec, state: TaskState) -> None:
             spec.app_variant,
             spec.function,
             spec.infra,
-            json.dumps(spec.workers),
+            "null" if spec.workers is None else json.dumps(spec.workers),
             spec.webhook,
             spec.run_at,
             spec.setup.text,
@@ -133,4 +133,4 @@ def delete(db: sqlite3.Connection, task_ids: Iterable[str]) -> None:
 
 
 def _steps_text(steps: Iterable[Step]) -> str:
-    return json.dumps([[int(step.status), step.at, step.seq] for step in steps])
+    return f"[{','.join([f'[{step.status:d},{step.at!r},{step.seq}]' for step in steps])}]"

@@ -11,10 +11,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..domain.problems import Problem
 from .checkpoints import Checkpoints
@@ -38,8 +37,7 @@ _FULL_RETRY_SECONDS = 0.25
 _log = logging.getLogger("inferencesh.engine")
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(NamedTuple):
     """One thing to write.
 
     Attributes:
@@ -55,8 +53,7 @@ class Write:
     refusable: bool = True
 
 
-@dataclass(frozen=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     """A write that was tried: its result, or its error."""
 
     write: Write
@@ -138,7 +135,7 @@ class Writer:
         """Commit this with the next write, or in a few milliseconds when there is none."""
         self._deferred.append(write)
         if self._flush is None:
-            self._flush = self._loop.call_later(_DEFER_SECONDS, self._commit_waiting)
+            self._flush = self._loop.call_later(_DEFER_SECONDS, self._commit_deferred)
 
     def write_at_once(self, write: Write) -> bool:
         """Have this, and all before it, on the disk when this returns; False when there is no room for it."""
@@ -152,15 +149,19 @@ class Writer:
         """Commit what is waiting; what the full disk keeps out stays undone."""
         await self.checkpoints.close()
         self._commit_all()
+        if self._flush is not None:
+            self._flush.cancel()
         if self._commit_handle is not None:
             self._commit_handle.cancel()
         await self._syncer.close()
         self._connection.close()
 
+    def _commit_deferred(self) -> None:
+        self._flush = None
+        self._commit_waiting()
+
     def _take_deferred(self) -> None:
-        if self._flush is not None:
-            self._flush.cancel()
-            self._flush = None
+        # The timer is left to ring: it then finds nothing, or what was deferred since and may come sooner.
         self._waiting += self._deferred
         self._deferred.clear()
 
