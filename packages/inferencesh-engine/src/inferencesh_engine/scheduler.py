@@ -179,7 +179,7 @@ class Scheduler:
         leaving = sum(worker.state is _State.STOPPING for worker in self._workers.values())
         for app, queue in list(self._queues.items()):
             ticket = queue[0]
-            command = self._dispatched(ticket, now)
+            command: Command | None = self._dispatched(ticket, now)
             if command is None:
                 if not self._saves_time(ticket, now):
                     continue
