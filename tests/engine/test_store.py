@@ -175,7 +175,7 @@ def test_when_the_log_cannot_be_brought_in_commits_go_on(tmp_path, caplog):
         store = Store(tmp_path, max_log_chars=100)
         store.writer.checkpoints._copy = fail
         try:
-            await asyncio.gather(*(store.writer.write(lambda _db, n=n: n) for n in range(1000)))
+            await asyncio.gather(*(store.writer.write(lambda _db, n=n: n) for n in range(2000)))
             return await asyncio.wait_for(store.writer.write(lambda _db: "committed"), 10)
         finally:
             await store.close()

@@ -166,7 +166,9 @@ class Host:
         self, call: str, function: AppFunction, value: Any, metadata: Mapping[str, Any], *, quiet: bool
     ) -> bytes:
         """Enter the function, send what it yields, and give its last output."""
-        arguments = function.arguments(value, Metadata.model_validate(metadata))
+        # Most functions take their input alone, and need no model of the rest.
+        about = Metadata.model_validate(metadata) if function.arity > 1 else None
+        arguments = function.arguments(value, about)
         self._enter(call, function, quiet=quiet)
         try:
             result = await invoke(getattr(self._app, function.name), arguments, self._in_thread)

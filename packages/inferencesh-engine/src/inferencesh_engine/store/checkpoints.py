@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# Small ones fill about half of the log. Large ones may fill it all before; then SQLite does it.
-_WRITES = 800
+# Small ones fill the log by half or more. Large ones may fill it all before; then SQLite does it.
+_WRITES = 1500
 _log = logging.getLogger("inferencesh.engine")
 
 
