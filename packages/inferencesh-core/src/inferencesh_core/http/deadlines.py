@@ -91,11 +91,13 @@ class BlockwiseResponse(http.client.HTTPResponse):
     """
 
     def begin(self) -> None:
+        """Read the header."""
         super().begin()
         self._decoder = ChunkDecoder()
         self._block_bytes = READ_BLOCK_BYTES
 
     def read1(self, n: int = -1) -> bytes:
+        """Give what is there, and wait only for the first of it; ``b""`` at the end."""
         if self.isclosed() or not self.chunked:
             return super().read1(min(n, READ_BLOCK_BYTES))
         while block := self.fp.read1(self._block_bytes):
@@ -115,16 +117,22 @@ class BlockwiseResponse(http.client.HTTPResponse):
 class WithDeadline:
     """A connection that knows until when the response may take."""
 
-    response_class = BlockwiseResponse
+    response_class: Any = BlockwiseResponse
     sock: Any
     timeout: float | None
     deadline: float | None = None
     connecting_took: float = 0.0
 
     def expect_within(self, seconds: float | None) -> None:
+        """Limit the time of the reads from now on; ``None`` lifts the limit."""
         self.deadline = None if seconds is None else time.monotonic() + seconds
 
     def remaining(self) -> float | None:
+        """Give the seconds that are left, ``None`` without a limit.
+
+        Raises:
+            TimeoutError: There are none.
+        """
         if self.deadline is None:
             return None
         remaining = self.deadline - time.monotonic()
@@ -133,6 +141,7 @@ class WithDeadline:
         return remaining
 
     def connect(self) -> None:
+        """Connect, within ``timeout`` seconds for each step."""
         started = time.monotonic()
         super().connect()  # type: ignore[misc]
         self.connecting_took = time.monotonic() - started
@@ -140,12 +149,14 @@ class WithDeadline:
         self.sock.settimeout(SEND_SECONDS)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send a request."""
         if self.sock is not None:
             # The last read on a reused connection left its own, shorter time-out on the socket.
             self.sock.settimeout(SEND_SECONDS)
         super().request(*args, **kwargs)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
+        """Give the response, whose time of ``timeout`` seconds began when connecting did."""
         spent, self.connecting_took = self.connecting_took, 0.0
         self.expect_within(None if self.timeout is None else self.timeout - spent)
         return super().getresponse()  # type: ignore[misc]

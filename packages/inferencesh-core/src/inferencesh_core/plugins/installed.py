@@ -35,7 +35,8 @@ class InstalledPlugin(NamedTuple):
 
 def installed_plugins(group: str) -> list[InstalledPlugin]:
     """Give the entry points of a group; of distributions of one name, those of the first on the path."""
-    places = [place for place in dict.fromkeys(sys.path) if isinstance(place, str)]
+    # Anything may stand there; what is no text is passed over by imports, too.
+    places = [place for place in dict.fromkeys(sys.path) if isinstance(place, str)]  # type: ignore[redundant-expr]
     if _has_finders_of_others() or any(map(_may_be_an_archive, places)):
         return _asked_of_the_standard_library(group)
     return [
