@@ -6,7 +6,6 @@ Both clients do this alike; only the driver and the transport's world differ.
 from __future__ import annotations
 
 import os
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urlsplit
 
@@ -113,9 +112,9 @@ def assemble(api_key: str | None, base_url: str | None, options: ClientOptions) 
     written = base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
     endpoint = hooks.endpoint(written)
     if endpoint is not None:
-        config = replace(settings, base_url=endpoint.base_url.rstrip("/"), api_key=Secret(endpoint.token))
+        config = settings._replace(base_url=endpoint.base_url.rstrip("/"), api_key=Secret(endpoint.token))
     else:
-        config = replace(settings, base_url=_checked_address(written), api_key=_key(api_key))
+        config = settings._replace(base_url=_checked_address(written), api_key=_key(api_key))
     auth = options.get("auth") or hooks.auth(config)
     if auth is None:
         raise ConfigurationError(
@@ -156,7 +155,7 @@ def _what_is_missing(client: str, name: str) -> str:
 
 
 def _settings(options: ClientOptions) -> ClientConfig:
-    known = {field.name for field in fields(ClientConfig)} - {"base_url", "api_key"}
+    known = {*ClientConfig._fields} - {"base_url", "api_key"}
     unknown = options.keys() - known - {"auth", "transport", "plugins", "sse_chunk_size", "sse_mode"}
     if unknown:
         raise TypeError(
