@@ -6,7 +6,10 @@ from hypothesis import strategies as st
 
 from inferencesh_core.http.chunks import ChunkDecoder, ChunkError
 
-CONTENTS = st.lists(st.binary(min_size=1, max_size=400), max_size=8)
+# Many small ones, as events make them, and pages of one size, as a proxy does.
+CONTENTS = st.lists(st.binary(min_size=1, max_size=400), max_size=8) | st.integers(1, 3000).flatmap(
+    lambda size: st.lists(st.binary(min_size=size, max_size=size), max_size=6)
+)
 CUTS = st.lists(st.integers(min_value=1, max_value=300), min_size=1)
 
 
@@ -52,3 +55,10 @@ def test_a_body_that_breaks_off_is_not_finished(contents, data):
 def test_broken_framing_is_an_error(wire):
     with pytest.raises(ChunkError):
         ChunkDecoder().feed(wire)
+
+
+@pytest.mark.parametrize("size", [3, 2000])
+def test_a_chunk_that_runs_on_among_others_of_its_size_is_an_error(size):
+    pages = framed([b"x" * size] * 3)
+    with pytest.raises(ChunkError):
+        ChunkDecoder().feed(pages.replace(b"\r\n0", b"more\r\n0"))

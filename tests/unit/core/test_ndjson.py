@@ -147,3 +147,16 @@ def test_a_long_line_in_many_chunks_costs_no_more_than_linear_time():
 
 def test_the_random_cuts_include_every_byte_apart():
     assert any(len(cut(b"abcdefghijkl", random.Random(seed))) == 12 for seed in range(50))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    lengths=st.lists(st.sampled_from([0, 1, 50, 9000, 40_000]), max_size=8),
+    rng=st.randoms(use_true_random=False),
+)
+def test_lines_long_and_short_in_turn_come_whole(lengths, rng):
+    texts = [str(number) + "x" * length for number, length in enumerate(lengths)]
+    stream = b"".join(json.dumps({"text": text}).encode() + b"\n" for text in texts)
+    heard = Heard(cut(stream, rng))
+    assert heard.values == [{"text": text} for text in texts]
+    assert heard.problems == []

@@ -7,7 +7,7 @@ import contextlib
 import sys
 import weakref
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import aiohttp
 
@@ -22,6 +22,8 @@ from inferencesh_core.http.environment import proxy_for
 from inferencesh_core.http.messages import Response, origin_of
 
 from .bodies import blocks_of
+from .chunked_body import READ_BUFFER_BYTES
+from .responses import PromptResponse, StreamResponse
 from .slots import Slots
 from .trust import Trust
 
@@ -37,10 +39,8 @@ if TYPE_CHECKING:
     from inferencesh_core.config import ClientConfig
     from inferencesh_core.http.messages import Request
 
+    from .chunked_body import ChunkedBody
     from .slots import Slot
-
-READ_BUFFER_BYTES = 256 * 1024
-"""How much of a stream may arrive before its reader takes it; then the socket is read no more."""
 
 MAX_CONNECTIONS = 100
 """For exchanges that are short, see `Slots`."""
@@ -58,7 +58,7 @@ class AiohttpTransport:
 
     def __init__(self, config: ClientConfig, trust: Trust | None = None) -> None:
         self._trust = trust or Trust(config.verify)
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: _Sessions | None = None
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
@@ -67,7 +67,7 @@ class AiohttpTransport:
 
     async def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
-        session = self._current_session()
+        session = self._current_sessions().calls
         slot = await self._slot(request)
         try:
             response = await self._exchange(session, request, slot, _time_for_all(request))
@@ -80,7 +80,7 @@ class AiohttpTransport:
 
     async def open(self, request: Request) -> AiohttpStream:
         """Open a response; see `Transport.open`."""
-        session = self._current_session()
+        session = self._current_sessions().streams
         slot = await self._slot(request)
         try:
             async with time_limit(request.read_timeout):
@@ -93,7 +93,7 @@ class AiohttpTransport:
                 raise as_transport_error(error, _where(request)) from error
             raise
         slot.lasts()
-        return AiohttpStream(response, slot)
+        return AiohttpStream(cast("StreamResponse", response), slot)
 
     async def close(self) -> None:
         """Close every pooled connection; the transport is of no further use."""
@@ -142,13 +142,13 @@ class AiohttpTransport:
         context = await self._trust.context() if scheme == "https" else None
         return self._routes.setdefault(origin, _Route(proxy_for(scheme, authority), context))
 
-    def _current_session(self) -> aiohttp.ClientSession:
+    def _current_sessions(self) -> _Sessions:
         loop = asyncio.get_running_loop()
-        if self._session is None or self._loop is not loop or self._is_closed:
-            self._session = self._new_session(loop)
-        return self._session
+        if self._sessions is None or self._loop is not loop or self._is_closed:
+            self._sessions = self._new_sessions(loop)
+        return self._sessions
 
-    def _new_session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
+    def _new_sessions(self, loop: asyncio.AbstractEventLoop) -> _Sessions:
         if self._is_closed:
             raise ConfigurationError("this client is closed; make another one")
         if self._loop is not None and self._loop is not loop and not self._loop.is_closed():
@@ -158,37 +158,47 @@ class AiohttpTransport:
         # A loop that is over took its connections with it.
         self._loop = loop
         self._slots = Slots(MAX_CONNECTIONS)
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=READ_BUFFER_BYTES,
-            response_class=_Response,
-        )
-        keeper = self._keeper = _keeper_of(session)
+        sessions = _Sessions.open()
+        keeper = self._keeper = _keeper_of(sessions)
         # To its first step, which waits for nothing: from there on the loop knows it.
         with contextlib.suppress(StopIteration):
             keeper.__anext__().send(None)
         # What this holds is not yet garbage when the transport is, so aiohttp finds nothing to complain of.
         weakref.finalize(self, _let_go, loop, keeper).atexit = False
-        return session
+        return sessions
 
 
-class _Response(aiohttp.ClientResponse):
-    """A response whose connection ends at once when it is closed early."""
+class _Sessions(NamedTuple):
+    """One pool of connections, with two kinds of responses."""
 
-    def close(self) -> None:
-        # Left to itself, an encrypted connection first waits half a minute for the server to say goodbye.
-        if self.connection is not None and self.connection.transport is not None:
-            self.connection.transport.abort()
-        super().close()
+    calls: aiohttp.ClientSession
+    streams: aiohttp.ClientSession
+
+    @classmethod
+    def open(cls) -> _Sessions:
+        pool = aiohttp.TCPConnector(limit=0)
+        return cls(*(_session(pool, kind) for kind in (PromptResponse, StreamResponse)))
+
+    async def close(self) -> None:
+        await self.streams.close()
+        await self.calls.close()
 
 
-async def _keeper_of(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
-    """Close the session when this is closed; at its end, the loop does so too."""
+def _session(pool: aiohttp.TCPConnector, kind: type[aiohttp.ClientResponse]) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=pool,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=READ_BUFFER_BYTES,
+        response_class=kind,
+    )
+
+
+async def _keeper_of(sessions: _Sessions) -> AsyncGenerator[None, None]:
+    """Close the sessions when this is closed; at its end, the loop does so too."""
     try:
         yield
     finally:
-        await session.close()
+        await sessions.close()
 
 
 def _let_go(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None, None]) -> None:
@@ -210,7 +220,7 @@ class AiohttpStream:
 
     __slots__ = ("_response", "_slot", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, slot: Slot) -> None:
+    def __init__(self, response: StreamResponse, slot: Slot) -> None:
         self.status = response.status
         self.headers = _lower_case(response)
         self._response = response
@@ -218,7 +228,7 @@ class AiohttpStream:
 
     async def read(self, timeout: float | None) -> bytes:
         """Give the bytes that arrive next; see `ResponseStream.read`."""
-        content = self._response.content
+        content = self._response.arriving
         timer = None
         try:
             # Most of what comes fast is there already, and a timer for each piece would cost more than it.
@@ -240,7 +250,7 @@ class AiohttpStream:
         self._slot.release()
 
 
-def _end(content: aiohttp.StreamReader) -> None:
+def _end(content: ChunkedBody | aiohttp.StreamReader) -> None:
     content.set_exception(asyncio.TimeoutError())
 
 

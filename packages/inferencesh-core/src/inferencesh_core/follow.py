@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _LEAVING_SECONDS = 5.0
 """How long cancelling on the way out may take: somebody waits to be let go."""
 
+_TOLD_AT_ONCE = 64
+"""Updates that climb through the generators together; more of them would only fill memory and its caches."""
+
 
 class Follower(Listener[Task]):
     """Follows one task.
@@ -94,6 +97,8 @@ class Follower(Listener[Task]):
                     task = self._view.accept(line) or self._view.task
                 if task is not None:
                     news.append(task)
+                    if len(news) == _TOLD_AT_ONCE:
+                        yield from self._tell(news)
         except LineTooLongError:
             yield from self._tell(news)
             raise

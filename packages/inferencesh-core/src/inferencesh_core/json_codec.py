@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+Json: TypeAlias = "bytes | bytearray | str"
+
+
 class Codec(NamedTuple):
     """A pair of functions between JSON and values; see `loads` and `dumps`."""
 
-    loads: Callable[[bytes | bytearray | str], Any]
+    loads: Callable[[Json], Any]
     dumps: Callable[[Any], bytes]
 
 
@@ -33,7 +36,7 @@ def codec() -> Codec:
         return plain
 
 
-def loads(data: bytes | bytearray | str) -> Any:
+def loads(data: Json) -> Any:
     """The value that `data` (UTF-8 if bytes) spells; `NaN` and `Infinity` are read too.
 
     Raises:
@@ -55,25 +58,17 @@ def dumps(value: Any) -> bytes:
 def _stdlib_codec() -> Codec:
     import json  # noqa: PLC0415 - not needed to import the client
 
-    from . import long_strings  # noqa: PLC0415 - nor this
-
     scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # raw_decode without a call around it
     encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
-    def parse(data: bytes | bytearray | str) -> Any:
+    def scan_all(data: Json) -> Any:
         # json.loads guesses encodings and looks for white space first, which on a small event
-        # takes as long as the parsing. It stays the judge of everything unusual.
-        try:
-            text = data if isinstance(data, str) else data.decode()
-            value, end = scan(text, 0)
-        except (ValueError, StopIteration):
-            return json.loads(data)
-        return value if end == len(text) or not text[end:].strip(" \t\r\n") else json.loads(data)
-
-    def stdlib_loads(data: bytes | bytearray | str) -> Any:
-        if len(data) < long_strings.WORTH_SEARCHING or isinstance(data, str):
-            return parse(data)
-        return long_strings.read(data, parse)
+        # takes as long as the parsing.
+        text = data if isinstance(data, str) else data.decode()
+        value, end = scan(text, 0)
+        if text[end:].strip(" \t\r\n"):
+            raise ValueError("more follows the value")
+        return value
 
     def stdlib_dumps(value: Any) -> bytes:
         try:
@@ -81,7 +76,7 @@ def _stdlib_codec() -> Codec:
         except ValueError:
             return encode(json.loads(json.dumps(value), parse_constant=lambda _name: None)).encode()
 
-    return Codec(stdlib_loads, stdlib_dumps)
+    return Codec(_judged(scan_all, json.loads), stdlib_dumps)
 
 
 def _orjson_codec(plain: Codec) -> Codec:
@@ -90,16 +85,25 @@ def _orjson_codec(plain: Codec) -> Codec:
     # What the standard library refuses is refused here as well.
     options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
-    def orjson_loads(data: bytes | bytearray | str) -> Any:
-        try:
-            return orjson.loads(data)
-        except ValueError:
-            return plain.loads(data)
-
     def orjson_dumps(value: Any) -> bytes:
         try:
             return orjson.dumps(value, option=options)
         except TypeError:
             return plain.dumps(value)
 
-    return Codec(orjson_loads, orjson_dumps)
+    return Codec(_judged(orjson.loads, plain.loads), orjson_dumps)
+
+
+def _judged(quick: Callable[[Json], Any], judge: Callable[[Json], Any]) -> Callable[[Json], Any]:
+    """Give a parser that reads with ``quick`` and asks ``judge`` about everything unusual."""
+    from . import long_strings  # noqa: PLC0415 - not needed to import the client
+
+    def loads(data: Json) -> Any:
+        try:
+            if len(data) < long_strings.WORTH_SEARCHING or isinstance(data, str):
+                return quick(data)
+            return long_strings.read(data, quick)
+        except (ValueError, StopIteration):
+            return judge(data)
+
+    return loads

@@ -25,7 +25,7 @@ class TaskView:
     def __init__(self, task_id: str, known: Task | None = None) -> None:
         self.task_id = task_id
         self.task: Task | None = None
-        self.seq: int | None = _seq_in(known, known) if known else None
+        self.seq: int | None = _seq_in(known) if known else None
         self._finished = False
         if known is not None:
             self._set(known)
@@ -48,24 +48,31 @@ class TaskView:
         """
         if self._finished or not isinstance(line, dict):
             return None
-        data, fields = (line, None) if "id" in line and "status" in line else _content_of(line)
-        if data is None:
+        data: Task = line
+        fields: Iterable[Any] | None = None
+        seq = line.get("seq")
+        if "id" not in line or "status" not in line:
+            content = _content_of(line)
+            if content is None:
+                return None
+            data, fields = content
+            seq = seq if "seq" in line else data.get("seq")
+        if type(seq) is int:
+            return self._accept_numbered(seq, data, fields)
+        task = data if fields is None else self._with_changed(data, fields)
+        is_news = task != self.task
+        self._set(task)
+        return task if is_news else None
+
+    def _accept_numbered(self, seq: int, data: Task, fields: Iterable[Any] | None) -> Task | None:
+        if self.seq is not None and seq <= self.seq:
             return None
-        seq = _seq_in(line, data)
-        if seq is not None and self.seq is not None and seq <= self.seq:
-            return None
-        if fields is not None:
-            data = self._with_changed(data, fields)
-            if seq is not None:
-                data["seq"] = seq
-        if seq is None:
-            is_news = data != self.task
-        else:
-            # The first numbered event may tell what a look from outside, which has no number, told before.
-            is_news = self.seq is not None or self._differs(data)
-            self.seq = seq
-        self._set(data)
-        return data if is_news else None
+        task = data if fields is None else {**self._with_changed(data, fields), "seq": seq}
+        # The first numbered event may tell what a look from outside, which has no number, told before.
+        is_news = self.seq is not None or self._differs(task)
+        self.seq = seq
+        self._set(task)
+        return task if is_news else None
 
     def _with_changed(self, data: Task, fields: Iterable[Any]) -> Task:
         """Give the task as known, with some fields of ``data``; what is no name of one is passed over."""
@@ -91,25 +98,25 @@ class TaskView:
         if self._finished or task == self.task:
             return None
         self._set(task)
-        self.seq = _seq_in(task, task) or self.seq
+        self.seq = _seq_in(task) or self.seq
         return task
 
 
-def _content_of(line: dict[str, Any]) -> tuple[Task | None, Iterable[Any] | None]:
+def _content_of(line: dict[str, Any]) -> tuple[Task, Iterable[Any] | None] | None:
     """Give the task wrapped in a line, and the names of the fields that count when it is not whole."""
     data, fields = line.get("data"), line.get("fields")
     if not isinstance(data, dict) or line.get("event") == "delta":
-        return None, None
+        return None
     if isinstance(fields, list):
         return data, fields
     if "status" not in data:
-        return None, None
+        return None
     return data, None if "id" in data else data
 
 
-def _seq_in(line: dict[str, Any], data: Task) -> int | None:
-    """Give the number of an event, ``None`` where the server does not count."""
-    seq = line.get("seq") if line is data or "seq" in line else data.get("seq")
+def _seq_in(task: Task) -> int | None:
+    """Give the number of the event that a task was told by, ``None`` where the server does not count."""
+    seq = task.get("seq")
     return seq if type(seq) is int else None
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 _MAX_SIZE_LINE_BYTES = 4096
 _LINE_END = b"\r\n"
 
+_WORTH_A_VIEW = 1024
+"""Bytes; of less, a copy is made sooner than a view."""
+
 
 class ChunkError(ValueError):
     """The framing of a chunked body is broken."""
@@ -37,34 +40,39 @@ class ChunkDecoder:
             return block
         if self._pending:
             block = self._pending + block
-        parts: list[bytes] = []
+        parts: list[bytes | memoryview] = []
         position = 0 if self._in_trailer else self._chunks(block, parts)
         if self._in_trailer:
             position = self._trailer(block, position)
         self._pending = block[position:]
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return b"".join(parts)
 
-    def _chunks(self, block: bytes, parts: list[bytes]) -> int:
+    def _chunks(self, block: bytes, parts: list[bytes | memoryview]) -> int:
         """Collect the content; give where the part begins that needs more bytes."""
         # A call for each chunk would take as long as all the rest: events come one to a chunk.
-        position, end, left = 0, len(block), self._left
-        size, size_line = 0, b"0"
+        view, position, end, left = memoryview(block), 0, len(block), self._left
+        between: tuple[bytes, ...] = ()
         while True:
             if not left:
                 newline = block.find(_LINE_END, position)
                 if newline < 0:
                     self._check_line(end - position)
                     break
-                # The chunks of a proxy are of one size, those of events of a few.
-                if (line := block[position:newline]) != size_line:
-                    size, size_line = _size_in(line), line
+                line = block[position:newline]
+                size = _size_in(line)
                 position = newline + 2
                 if not size:
                     self._in_trailer = True
                     break
-                left = size + 2
+                left, between = size + 2, (_LINE_END + line + _LINE_END,)
+            source = block if left < _WORTH_A_VIEW else view
             stop = position + left
-            parts.append(block[position : stop - 2])
+            parts.append(source[position : stop - 2])
+            # The chunks of a proxy are of one size, those of events of a few.
+            while stop <= end and block.startswith(between, stop - 2):
+                position = stop - 2 + len(between[0])
+                stop = position + left
+                parts.append(source[position : stop - 2])
             if stop > end:
                 position = min(stop - 2, end)
                 left = stop - position

@@ -7,6 +7,7 @@ an error, because memory would be the price.
 
 from __future__ import annotations
 
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -63,7 +64,8 @@ class LineDecoder:
     ([{'a': 1}], [], [{'b': 2}])
 
     Args:
-        loads: Reads one line; raises ValueError for what is not JSON. The installed codec's by default.
+        loads: Reads one line and keeps nothing of it; raises ValueError for what is not JSON. By default the
+            installed codec's.
         on_problem: Told of each line that is not clean JSON; by default they are logged.
         max_line_bytes: The longest line accepted, its end not counted.
     """
@@ -75,12 +77,14 @@ class LineDecoder:
         on_problem: Callable[[LineProblem], None] = log_problem,
         max_line_bytes: int = MAX_LINE_BYTES,
     ) -> None:
-        self._loads = loads or codec().loads
+        self._loads = codec().loads if loads is None else partial(_without_end, loads)
         self._on_problem = on_problem
         self._max_line_bytes = max_line_bytes
         self._lines_seen = 0
-        # It grows without copying at each write, so a line of 1 MB costs the same in one chunk and in many.
-        self._pending = bytearray()
+        # The line whose end has not come. It is written over by the next one: memory that is fresh from the
+        # system costs more than filling it, and lines of 1 MB would ask for it again and again.
+        self._line = bytearray()
+        self._length = 0
 
     def feed(self, chunk: bytes) -> Iterator[Any]:
         """The values of the lines that this chunk completes.
@@ -88,49 +92,53 @@ class LineDecoder:
         Raises:
             LineTooLongError: After the values before the long line.
         """
+        end = chunk.rfind(b"\n") + 1
         # `split` looks at every byte by itself, which in a long line takes half as long as parsing it.
-        pieces = BytesIO(chunk).readlines()
-        rest = pieces.pop() if pieces and not chunk.endswith(b"\n") else b""
-        lines: list[Line] = [piece[:-1] for piece in pieces]
-        if lines:
-            lines[0] = self._finish_line(lines[0])
-        self._pending += rest
-        return self._values(lines)
+        lines: list[Line] = [*BytesIO(chunk).readlines(end)] if end else []
+        return self._decoded(lines, memoryview(chunk)[end:])
 
     def close(self) -> Iterator[Any]:
         r"""The value of a last line that had no `\n`, if there was one."""
-        return self._values([self._finish_line(b"")])
+        return self._decoded([b""], memoryview(b""))
 
-    def _finish_line(self, end: Line) -> Line:
-        if self._pending:
-            self._pending += end
-            end = self._pending
-            self._pending = bytearray()
-        return end if self._lines_seen else end.removeprefix(_BYTE_ORDER_MARK)
-
-    def _values(self, lines: list[Line]) -> Iterator[Any]:
-        first = self._lines_seen + 1
-        self._lines_seen += len(lines)
-        return self._decoded(first, lines)
-
-    def _decoded(self, first: int, lines: list[Line]) -> Iterator[Any]:
-        loads, limit = self._loads, self._max_line_bytes
-        for number, line in enumerate(lines, first):
+    def _decoded(self, lines: list[Line], rest: memoryview) -> Iterator[Any]:
+        loads, limit = self._loads, self._max_line_bytes + len(b"\n")
+        if lines:
+            lines[0] = self._finished(lines[0])
+        for number, line in enumerate(lines, self._lines_seen + 1):
             if len(line) > limit:
-                raise LineTooLongError(number, limit)
+                raise LineTooLongError(number, self._max_line_bytes)
             try:
                 value = loads(line)
             except (ValueError, RecursionError):
                 yield from self._salvaged(number, line)
             else:
                 yield value
-        if len(self._pending) > limit:
-            raise LineTooLongError(self._lines_seen + 1, limit)
+        self._lines_seen += len(lines)
+        self._keep(rest)
+        if self._length > self._max_line_bytes:
+            raise LineTooLongError(self._lines_seen + 1, self._max_line_bytes)
+
+    def _keep(self, piece: memoryview) -> None:
+        start = self._length
+        room = len(self._line) - start
+        with memoryview(self._line) as line:
+            line[start : start + len(piece)] = piece[:room]
+        self._line += piece[room:]
+        self._length += len(piece)
+
+    def _finished(self, end: Line) -> Line:
+        """The line at hand with its end, to be read before the next is kept."""
+        if self._length:
+            self._keep(memoryview(end))
+            del self._line[self._length :]
+            end, self._length = self._line, 0
+        return end if self._lines_seen else end.removeprefix(_BYTE_ORDER_MARK)
 
     def _salvaged(self, number: int, line: Line) -> Iterator[Any]:
         if not line.strip():
             return
-        text = line.decode(errors="replace")
+        text = line.decode(errors="replace").removesuffix("\n")
         try:
             value = self._loads(text.encode())
         except (ValueError, RecursionError):
@@ -138,3 +146,7 @@ class LineDecoder:
         else:
             self._on_problem(LineProblem(number, "invalid UTF-8", text[:_EXCERPT_CHARACTERS]))
             yield value
+
+
+def _without_end(loads: Callable[[Line], Any], line: Line) -> Any:
+    return loads(line.removesuffix(b"\n"))
