@@ -34,7 +34,7 @@ else:
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable
 
     from inferencesh_core.config import ClientConfig
     from inferencesh_core.http.messages import Request
@@ -70,7 +70,8 @@ class AiohttpTransport:
         session = self._current_sessions().calls
         slot = await self._slot(request)
         try:
-            response = await self._exchange(session, request, slot, _time_for_all(request))
+            route = self._routes.get(origin_of(request.url)) or await self._new_route(request.url)
+            response = await _exchange(session, request, route, slot, _time_for_all(request))
             # Reading to the end gives the connection back, and anything else that ends it closes it.
             return Response(response.status, _lower_case(response), await response.read())
         except _FAILURES as error:
@@ -84,9 +85,9 @@ class AiohttpTransport:
         slot = await self._slot(request)
         try:
             async with time_limit(request.read_timeout):
-                response = await self._exchange(
-                    session, request, slot, _time_limits(None, request.connect_timeout, None)
-                )
+                route = self._routes.get(origin_of(request.url)) or await self._new_route(request.url)
+                limits = _time_limits(None, request.connect_timeout, None)
+                response = await _exchange(session, request, route, slot, limits)
         except BaseException as error:
             slot.release()
             if isinstance(error, _FAILURES):
@@ -115,29 +116,8 @@ class AiohttpTransport:
                 f"{_where(request)}: {MAX_CONNECTIONS} other requests kept waiting for their answers"
             ) from error
 
-    async def _exchange(
-        self, session: aiohttp.ClientSession, request: Request, slot: Slot, limits: aiohttp.ClientTimeout
-    ) -> aiohttp.ClientResponse:
-        origin = origin_of(request.url)
-        route = self._routes.get(origin) or await self._new_route(origin)
-        headers: Any = request.headers
-        body: Any = request.body
-        if body is not None and not isinstance(body, bytes):
-            if body.size is not None:
-                headers = {**headers, "Content-Length": str(body.size)}
-            body = blocks_of(body, slot.lasts, encrypted=route.is_encrypted)
-        return await session.request(
-            request.method,
-            request.url,
-            headers=headers,
-            data=body,
-            timeout=limits,
-            ssl=route.context,
-            proxy=route.proxy,
-            allow_redirects=False,
-        )
-
-    async def _new_route(self, origin: str) -> _Route:
+    async def _new_route(self, url: str) -> _Route:
+        origin = origin_of(url)
         scheme, _, authority = origin.partition("://")
         context = await self._trust.context() if scheme == "https" else None
         return self._routes.setdefault(origin, _Route(proxy_for(scheme, authority), context))
@@ -166,6 +146,31 @@ class AiohttpTransport:
         # What this holds is not yet garbage when the transport is, so aiohttp finds nothing to complain of.
         weakref.finalize(self, _let_go, loop, keeper).atexit = False
         return sessions
+
+
+def _exchange(
+    session: aiohttp.ClientSession,
+    request: Request,
+    route: _Route,
+    slot: Slot,
+    limits: aiohttp.ClientTimeout,
+) -> Awaitable[aiohttp.ClientResponse]:
+    headers: Any = request.headers
+    body: Any = request.body
+    if body is not None and not isinstance(body, bytes):
+        if body.size is not None:
+            headers = {**headers, "Content-Length": str(body.size)}
+        body = blocks_of(body, slot.lasts, encrypted=route.is_encrypted)
+    return session.request(
+        request.method,
+        request.url,
+        headers=headers,
+        data=body,
+        timeout=limits,
+        ssl=route.context,
+        proxy=route.proxy,
+        allow_redirects=False,
+    )
 
 
 class _Sessions(NamedTuple):
