@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import quote
 
-from .errors import APIError, InferenceError
+from .errors import APIError, ConfigurationError, InferenceError
 from .flow.effects import emit, fork, join, result_of
 from .flow.faces import Async, Face, Sync, iteration, operation
 from .follow_options import FollowOptions
@@ -113,14 +113,17 @@ class Tasks:
         """Iterate over tasks, newest first unless sorted otherwise; pages are fetched as they are needed.
 
         Args:
-            page_size: Tasks per request.
+            page_size: Tasks per request, 1 or more.
             search: Free text: ``{"fields": ["input"], "term": "cat", "exact": False}``.
             filters: Conditions: ``{"field": "status", "operator": "eq", "value": 10}``.
             sort: Orders: ``{"field": "created_at", "dir": "desc"}``.
 
         Raises:
             APIError: the server refused.
+            ConfigurationError: the page size is no number of tasks.
         """
+        if page_size < 1:
+            raise ConfigurationError(f"page_size must be 1 or more, not {page_size}")
         query: dict[str, Any] = {"limit": page_size, "filters": [*filters], "sort": [*sort]}
         if search is not None:
             query["search"] = search

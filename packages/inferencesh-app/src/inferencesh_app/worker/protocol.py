@@ -61,18 +61,21 @@ FIELDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
 }
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # built once, not for every message
+
+
 class WorkerProtocolError(InferenceError):
     """A line that is no message of this protocol; says which and why."""
 
 
 def encode(message: Message) -> bytes:
     """The message as one line."""
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    return _encode(message).encode() + b"\n"
 
 
 def encode_output(kind: Literal["output", "result"], call: str, output: bytes) -> bytes:
     """An output or result as one line, around an output that is JSON already."""
-    head = json.dumps({"type": kind, "call": call}, separators=(",", ":"))
+    head = _encode({"type": kind, "call": call})
     return b'%b,"output":%b}\n' % (head[:-1].encode(), output)
 
 
@@ -93,9 +96,13 @@ def decode(line: bytes) -> Message:
     return dict(message)
 
 
-def load(app: str, environment: Mapping[str, str]) -> Message:
-    """Load the app in this folder; these are all the environment variables it has."""
-    return {"type": "load", "app": app, "environment": environment}
+def load(app: str, environment: Mapping[str, str], notes: Mapping[str, Any] | None = None) -> Message:
+    """Load the app in this folder; these are all the environment variables it has.
+
+    `notes` is what its manifest says about functions, to spare the worker the reading.
+    """
+    message = {"type": "load", "app": app, "environment": environment}
+    return message if notes is None else {**message, "notes": notes}
 
 
 def setup(values: Mapping[str, Any] | None, metadata: Mapping[str, Any]) -> Message:
