@@ -9,11 +9,12 @@ import pytest
 from inferencesh_core import inference
 from inferencesh_core.config import ClientConfig
 from inferencesh_core.errors import ConfigurationError
+from inferencesh_core.http.http_client_transport import HttpClientTransport
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.loopback import Loopback
 
-TRANSPORTS = [Urllib3Transport, RequestsTransport]
+TRANSPORTS = [HttpClientTransport, Urllib3Transport, RequestsTransport]
 
 
 def task_server(exchange):

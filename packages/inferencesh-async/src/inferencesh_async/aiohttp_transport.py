@@ -18,13 +18,14 @@ from inferencesh_core.errors import (
     ReadTimeoutError,
     TransportError,
 )
-from inferencesh_core.http.environment import proxy_for, tls_context
+from inferencesh_core.http.environment import proxy_for
 from inferencesh_core.http.messages import Response, origin_of
 
 from .bodies import blocks_of
 from .chunked_body import READ_BUFFER_BYTES
 from .responses import PromptResponse, StreamResponse
 from .slots import Slots
+from .trust import Trust
 
 if sys.version_info >= (3, 11):
     from asyncio import timeout as time_limit
@@ -48,16 +49,20 @@ _FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 
 class AiohttpTransport:
-    """Carries requests on an event loop."""
+    """Carries requests on an event loop.
 
-    def __init__(self, config: ClientConfig) -> None:
-        self._config = config
+    Args:
+        config: The client's settings.
+        trust: Whom it trusts; read from the settings and the environment when absent.
+    """
+
+    def __init__(self, config: ClientConfig, trust: Trust | None = None) -> None:
+        self._trust = trust or Trust(config.verify)
         self._sessions: _Sessions | None = None
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
         self._slots = Slots(MAX_CONNECTIONS)
-        self._finding_routes = asyncio.Lock()
         self._routes: dict[str, _Route] = {}
 
     async def send(self, request: Request) -> Response:
@@ -113,13 +118,9 @@ class AiohttpTransport:
 
     async def _new_route(self, url: str) -> _Route:
         origin = origin_of(url)
-        if origin.startswith("http:"):
-            return self._routes.setdefault(origin, _Route.to(origin, self._config))
-        # Authorities are read from files, and once: connections are shared only by those of one TLS context.
-        async with self._finding_routes:
-            if origin not in self._routes:
-                self._routes[origin] = await asyncio.to_thread(_Route.to, origin, self._config)
-        return self._routes[origin]
+        scheme, _, authority = origin.partition("://")
+        context = await self._trust.context() if scheme == "https" else None
+        return self._routes.setdefault(origin, _Route(proxy_for(scheme, authority), context))
 
     def _current_sessions(self) -> _Sessions:
         loop = asyncio.get_running_loop()
@@ -136,7 +137,7 @@ class AiohttpTransport:
             )
         # A loop that is over took its connections with it.
         self._loop = loop
-        self._slots, self._finding_routes = Slots(MAX_CONNECTIONS), asyncio.Lock()
+        self._slots = Slots(MAX_CONNECTIONS)
         sessions = _Sessions.open()
         keeper = self._keeper = _keeper_of(sessions)
         # To its first step, which waits for nothing: from there on the loop knows it.
@@ -217,12 +218,6 @@ class _Route:
         self.proxy = proxy
         self.context = context or True
         self.is_encrypted = context is not None
-
-    @classmethod
-    def to(cls, origin: str, config: ClientConfig) -> _Route:
-        scheme, _, authority = origin.partition("://")
-        context = tls_context(config.verify) if scheme == "https" else None
-        return cls(proxy_for(scheme, authority), context)
 
 
 class AiohttpStream:

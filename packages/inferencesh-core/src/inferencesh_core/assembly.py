@@ -6,7 +6,6 @@ Both clients do this alike; only the driver and the transport's world differ.
 from __future__ import annotations
 
 import os
-from dataclasses import fields, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urlsplit
@@ -143,12 +142,12 @@ def assemble(api_key: str | None, base_url: str | None, options: ClientOptions) 
     if endpoint is not None:
         config = _at_endpoint(settings, endpoint)
     else:
-        config = replace(settings, base_url=_checked_address(written), api_key=_key(api_key))
+        config = settings._replace(base_url=_checked_address(written), api_key=_key(api_key))
     return Assembly(config, hooks, namespaces, endpoint, options)
 
 
 def _at_endpoint(config: ClientConfig, endpoint: Endpoint) -> ClientConfig:
-    return replace(config, base_url=endpoint.base_url.rstrip("/"), api_key=Secret(endpoint.token))
+    return config._replace(base_url=endpoint.base_url.rstrip("/"), api_key=Secret(endpoint.token))
 
 
 def namespace_of(client: Any, name: str, asynchronous: bool = False) -> Any:
@@ -181,7 +180,7 @@ def _what_is_missing(client: str, name: str) -> str:
 
 
 def _settings(options: ClientOptions) -> ClientConfig:
-    known = {field.name for field in fields(ClientConfig)} - {"base_url", "api_key"}
+    known = {*ClientConfig._fields} - {"base_url", "api_key"}
     unknown = options.keys() - known - {"auth", "transport", "plugins", "sse_chunk_size", "sse_mode"}
     if unknown:
         raise TypeError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from .config import ClientConfig
     from .flow.effects import Feed, Flow
+    from .follow_options import FollowOptions
     from .http.api import Api
 
 _LEAVING_SECONDS = 5.0
@@ -24,25 +24,6 @@ _LEAVING_SECONDS = 5.0
 
 _TOLD_AT_ONCE = 64
 """Updates that climb through the generators together; more of them would only fill memory and its caches."""
-
-
-@dataclass(frozen=True)
-class FollowOptions:
-    """How a task is followed.
-
-    Attributes:
-        auto_reconnect: Go on after the connection broke.
-        max_reconnects: Failures in a row after which to give up; any answer starts the count anew.
-        reconnect_delay_ms: Upper end of the first pause, in milliseconds; it doubles with each failure.
-        timeout: Seconds until `TaskTimeoutError`, ``None`` waits as long as it takes.
-        cancel_on_exit: Cancel the task on the server when following it ends before the task does.
-    """
-
-    auto_reconnect: bool = True
-    max_reconnects: int = 5
-    reconnect_delay_ms: int = 1000
-    timeout: float | None = None
-    cancel_on_exit: bool = False
 
 
 class Follower(Listener[Task]):

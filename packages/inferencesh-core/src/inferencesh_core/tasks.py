@@ -8,8 +8,7 @@ from urllib.parse import quote
 from .errors import APIError, ConfigurationError, InferenceError
 from .flow.effects import emit, fork, join, result_of
 from .flow.faces import Async, Face, Sync, iteration, operation
-from .follow import Follower, FollowOptions
-from .task_lines import TaskView
+from .follow_options import FollowOptions
 from .task_streams import AsyncTaskStream, TaskStream
 
 if TYPE_CHECKING:
@@ -60,6 +59,9 @@ class Tasks:
         self, task_id: str, options: FollowOptions, *, known: Task | None = None, from_start: bool = False
     ) -> Feed[Task, Task]:
         """Emit the task at each change and return it completed; see `Follower.updates`."""
+        from .follow import Follower  # noqa: PLC0415 - as above
+        from .task_lines import TaskView  # noqa: PLC0415
+
         view = TaskView(task_id, known)
         follower = Follower(self._api, self._config, view, options, from_start=from_start)
         return (yield from follower.updates())
@@ -294,7 +296,7 @@ class TasksAPI(Sync, _TasksFace):
         options = FollowOptions(auto_reconnect, max_reconnects, reconnect_delay_ms, timeout, cancel_on_exit)
         if stream:
             task = self._driver.run(self._subject.start(params))
-            return TaskStream(task, self._client, **vars(options), from_start=True)
+            return TaskStream(task, self._client, **options._asdict(), from_start=True)
         return self._driver.run(self._subject.run(params, options) if wait else self._subject.start(params))
 
     def stream(
@@ -377,7 +379,7 @@ class AsyncTasksAPI(Async, _TasksFace):
         options = FollowOptions(auto_reconnect, max_reconnects, reconnect_delay_ms, timeout, cancel_on_exit)
         if stream:
             start = self._subject.start(params)
-            return AsyncTaskStream.of_new_task(start, self._client, **vars(options), from_start=True)
+            return AsyncTaskStream.of_new_task(start, self._client, **options._asdict(), from_start=True)
         return self._driver.run(self._subject.run(params, options) if wait else self._subject.start(params))
 
     def stream(
