@@ -6,6 +6,7 @@ import pytest
 
 from inferencesh_async.slots import SHORT_SECONDS, Slots
 from inferencesh_async.testing import JumpingLoop
+from inferencesh_core.errors import ConnectError
 
 
 def run(main):
@@ -53,7 +54,7 @@ def test_waiting_ends_with_its_time_and_costs_no_slot():
     async def main():
         slots = Slots(1)
         slot = slots.take_at_once()
-        with pytest.raises(asyncio.TimeoutError):
+        with pytest.raises(ConnectError, match="GET /: other requests kept waiting"):
             await slots.take("GET /", 5)
         slot.release()
         assert slots.take_at_once()

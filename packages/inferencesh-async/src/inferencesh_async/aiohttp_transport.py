@@ -217,13 +217,17 @@ class _Route:
 class AiohttpStream:
     """A response still arriving."""
 
-    __slots__ = ("_response", "_slot", "headers", "status")
+    __slots__ = ("_response", "_slot", "status")
 
     def __init__(self, response: StreamResponse, slot: Slot) -> None:
         self.status = response.status
-        self.headers = _lower_case(response)
         self._response = response
         self._slot = slot
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the response; not kept, for they are of use only at its beginning."""
+        return _lower_case(self._response)
 
     async def read(self, timeout: float | None) -> bytes:
         """Give the bytes that arrive next; see `ResponseStream.read`."""

@@ -122,7 +122,7 @@ class _Scope:
 
     async def open_stream(self, effect: OpenStream) -> OpenedStream:
         response = await self._transport.open(effect.request)
-        stream = OpenedStream(response.status, response.headers, response)
+        stream = OpenedStream(response)
         self._streams.append(stream)
         return stream
 

@@ -132,7 +132,7 @@ class _Scope:
 
     def open_stream(self, effect: OpenStream) -> OpenedStream:
         response = self._transport.open(effect.request)
-        stream = OpenedStream(response.status, response.headers, response)
+        stream = OpenedStream(response)
         self._streams.append(stream)
         return stream
 

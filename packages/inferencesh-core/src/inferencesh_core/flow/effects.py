@@ -161,13 +161,21 @@ class Emit(Generic[T]):
 class OpenedStream:
     """The body of a response still arriving, as its flow sees it."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body",)
 
-    def __init__(self, status: int, headers: dict[str, str], body: Any) -> None:
-        self.status = status
-        self.headers = headers
+    def __init__(self, body: Any) -> None:
         self.body = body
         """The driver's own handle."""
+
+    @property
+    def status(self) -> int:
+        """The status of the response."""
+        return self.body.status  # type: ignore[no-any-return]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the response, their names in lower case."""
+        return self.body.headers  # type: ignore[no-any-return]
 
 
 class Group(Generic[R]):

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 class ResponseStream(Protocol):
     """A response whose body is still arriving. Header names are in lower case."""
 
-    status: int
-    headers: dict[str, str]
+    @property
+    def status(self) -> int:
+        """The status."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers."""
 
     def read(self, timeout: float | None) -> bytes:
         """Give the bytes that arrive next, ``b""`` at the end.
@@ -58,8 +63,13 @@ class Transport(Protocol):
 class AsyncResponseStream(Protocol):
     """The asyncio twin of `ResponseStream`."""
 
-    status: int
-    headers: dict[str, str]
+    @property
+    def status(self) -> int:
+        """The status."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers."""
 
     async def read(self, timeout: float | None) -> bytes:
         """See `ResponseStream.read`."""

@@ -219,7 +219,7 @@ class _Process:
         if isinstance(outcome, Exception):
             self.wake(error=outcome, after=seconds)
         else:
-            stream = OpenedStream(outcome.status, outcome.headers, outcome)
+            stream = OpenedStream(outcome)
             self._streams.append(stream)
             self.wake(stream, after=seconds)
 
