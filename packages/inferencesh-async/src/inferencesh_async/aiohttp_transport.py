@@ -17,6 +17,7 @@ from inferencesh_core.errors import (
     ConnectError,
     ReadTimeoutError,
     TransportError,
+    UploadError,
 )
 from inferencesh_core.http.environment import proxy_for, tls_context
 from inferencesh_core.http.messages import Response, origin_of
@@ -249,8 +250,13 @@ def _end(content: aiohttp.StreamReader) -> None:
     content.set_exception(asyncio.TimeoutError())
 
 
-def as_transport_error(error: Exception, where: str) -> TransportError:
-    """Give what an error of aiohttp or of the socket means to a flow; ``where`` is method and address."""
+def as_transport_error(error: Exception, where: str) -> TransportError | UploadError:
+    """Give what an error of aiohttp or of the socket means to a flow; ``where`` is method and address.
+
+    What the reader of a body said comes wrapped by aiohttp, and is given as it was.
+    """
+    if isinstance(error.__cause__, UploadError):
+        return error.__cause__
     if isinstance(error, aiohttp.ClientSSLError):
         return CertificateError(f"{where}: no secure connection: {error}")
     if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)):

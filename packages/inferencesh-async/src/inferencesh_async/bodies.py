@@ -22,7 +22,7 @@ async def blocks_of(
     """Give a body block by block, read on a thread; ``started`` is called before the first is read."""
     size = TLS_BLOCK_BYTES if encrypted else READ_BLOCK_BYTES
     started()
-    file: BinaryIO = await asyncio.to_thread(source.open)
+    file: BinaryIO = await asyncio.to_thread(source.reader)
     try:
         while block := await asyncio.to_thread(file.read, READ_BLOCK_BYTES):
             for start in range(0, len(block), size):

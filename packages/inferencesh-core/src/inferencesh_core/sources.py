@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from . import content_types
+from .announced import AnnouncedReader
 from .data_uri import DataURIError, means_data_uri, parse_data_uri
 from .errors import UploadError
 from .file import File
@@ -44,7 +45,8 @@ class UploadSource:
     """Content that can be read as often as an upload has to be tried.
 
     Attributes:
-        open: Gives a reader at the start of the content; the caller closes it. One at a time.
+        open: Gives a reader at the start of the content; the caller closes it. One at a time. What sends the
+            content takes `reader` instead.
         size: In bytes, None when unknown.
         filename: The name to store it under.
         content_type: Its media type.
@@ -56,6 +58,17 @@ class UploadSource:
     filename: str
     content_type: str
     identity: Hashable
+
+    def reader(self) -> BinaryIO:
+        """Give a reader that goes by the announced size, whatever becomes of the content meanwhile.
+
+        It never gives more than `size` bytes, and raises `UploadError` where there are fewer. The caller
+        closes it.
+        """
+        file = self.open()
+        return (
+            file if self.size is None else cast("BinaryIO", AnnouncedReader(file, self.size, self.filename))
+        )
 
 
 class _SameObject:

@@ -267,7 +267,7 @@ def opened_body(request: Request) -> tuple[Any, dict[str, str], Callable[[], Non
     body = request.body
     if body is None or isinstance(body, bytes):
         return body, {}, _nothing
-    file = body.open()
+    file = body.reader()
     size = body.size
     return file, {} if size is None else {"Content-Length": str(size)}, file.close
 

@@ -2,7 +2,8 @@
 
 A transport performs one exchange at a time as asked: it follows no redirect, retries nothing, adds no
 credentials and reads no ``.netrc``. It raises `inferencesh_core.errors.TransportError` and its
-subclasses, and only those, for what the network does.
+subclasses, and only those, for what the network does. A body that is an `UploadSource` it reads by the
+source's `reader`, from whose `UploadError` it closes the connection and lets it pass.
 """
 
 from __future__ import annotations

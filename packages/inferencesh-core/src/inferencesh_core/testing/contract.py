@@ -24,7 +24,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConnectError, ReadTimeoutError, TransportError
+from ..errors import ConnectError, ReadTimeoutError, TransportError, UploadError
 from ..http.messages import Request
 from ..sources import UploadSource
 from .benches import PATIENCE, Awaited, Blocking
@@ -139,6 +139,30 @@ class TransportContract:
         assert [exchange.body for exchange in server.seen] == [content, content]
         assert {exchange.headers.get("content-length") for exchange in server.seen} == {str(len(content))}
         assert [file.closed for file in opened] == [True, True]
+
+    def test_an_upload_that_grew_is_sent_as_it_was_announced(self) -> None:
+        content = bytes(range(256)) * 4000
+        with self._served(lambda e: e.answer()) as (server, bench):
+            for size in (len(content), 0):
+                source = _source_of(content + b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n", size)
+                assert bench.send(Request("PUT", f"{server.url}/put", {}, source)).status == 200
+                bench.send(_get(server, "next"))
+        assert [exchange.target for exchange in server.seen] == ["/put", "/next"] * 2
+        assert [len(exchange.body) for exchange in server.seen] == [len(content), 0, 0, 0]
+
+    def test_an_upload_that_shrank_says_so_at_once_and_its_connection_is_used_no_more(self) -> None:
+        with self._served(lambda e: e.answer(e.target.encode())) as (server, bench):
+            bench.send(_get(server))
+            started = time.monotonic()
+            try:
+                bench.send(Request("PUT", f"{server.url}/put", {}, _source_of(bytes(1000), 3_000_000)))
+            except UploadError as error:
+                assert "3000000 bytes announced, 1000 there" in str(error)
+            else:
+                raise AssertionError("what is not there cannot have been sent")
+            assert time.monotonic() - started < PATIENCE
+            assert bench.send(_get(server, "next")).body == b"/next"
+            assert server.connections == 2
 
     def test_a_compressed_body_is_unpacked(self) -> None:
         packed = gzip.compress(b"hello" * 1000)
@@ -419,6 +443,11 @@ class AsyncTransportContract(TransportContract):
 
     def _bench(self) -> Any:
         return Awaited(self.make_transport)
+
+
+def _source_of(content: bytes, size: int) -> UploadSource:
+    """Give a source that is not of the size it announces."""
+    return UploadSource(lambda: io.BytesIO(content), size, "f.bin", "x/y", identity=1)
 
 
 def _get(server: Loopback, path: str = "", seconds: float = PATIENCE) -> Request:
