@@ -60,6 +60,41 @@ def refusing_in_trickles(exchange):
         exchange.chunk(b" ")
 
 
+def terminal_line(exchange):
+    exchange.start()
+    exchange.chunk(b'{"id": "t1", "status": 10, "output": 1}\n')
+
+
+def heartbeating_after_the_end(exchange):
+    terminal_line(exchange)
+    while not exchange.wait(0.02):
+        exchange.chunk(b'{"type": "heartbeat"}\n')
+
+
+def chattering_after_the_end(exchange):
+    terminal_line(exchange)
+    while not exchange.wait(0):
+        exchange.chunk(b'{"type": "heartbeat"}\n' * 100)
+
+
+def silent_after_the_end(exchange):
+    terminal_line(exchange)
+    exchange.hang()
+
+
+@pytest.mark.parametrize("client_of", CLIENTS)
+@pytest.mark.parametrize(
+    "behaviour", [heartbeating_after_the_end, chattering_after_the_end, silent_after_the_end]
+)
+def test_following_ends_with_the_task_whatever_the_server_still_says(behaviour, client_of):
+    with Loopback(behaviour) as server:
+        with client_of("key", server.url) as client:
+            started = time.monotonic()
+            assert client.tasks.wait_for_completion("t1", timeout=5)["output"] == 1
+            taken = time.monotonic() - started
+        assert taken <= OVERSHOOT
+
+
 @pytest.mark.parametrize("client_of", CLIENTS)
 @pytest.mark.parametrize(
     "behaviour",

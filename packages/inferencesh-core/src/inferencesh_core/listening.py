@@ -164,8 +164,10 @@ class Listener(ABC, Generic[T]):
         return heard_more
 
     def _say_goodbye(self, stream: OpenedStream) -> Flow[None]:
+        # By the clock: what else the server has to say may have no end.
+        end = (yield from now()) + _FAREWELL_SECONDS
         try:
-            while (yield from read(stream, _FAREWELL_SECONDS)):
+            while (left := end - (yield from now())) > 0 and (yield from read(stream, left)):
                 pass
         except TransportError:
             return
