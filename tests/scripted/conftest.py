@@ -12,6 +12,7 @@ BOTH = {
     "test_cancel_on_exit",
     "test_follow",
     "test_run_many",
+    "test_time_of_runs",
     "test_uploads",
 }
 """Modules whose ``World`` may be either."""

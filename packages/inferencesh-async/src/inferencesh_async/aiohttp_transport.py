@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import sys
 import weakref
 from functools import lru_cache
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 READ_BUFFER_BYTES = 256 * 1024
 """How much of a stream may arrive before its reader takes it; then the socket is read no more."""
+
+LARGE_BODY_BYTES = 256 * 1024
+"""Larger ones are sent piece by piece."""
 
 MAX_CONNECTIONS = 100
 """For exchanges that are short, see `Slots`."""
@@ -118,7 +122,10 @@ class AiohttpTransport:
         route = self._routes.get(origin) or await self._new_route(origin)
         headers: Any = request.headers
         body: Any = request.body
-        if body is not None and not isinstance(body, bytes):
+        if isinstance(body, bytes):
+            # aiohttp warns of large ones, which it would send in one piece.
+            body = body if len(body) <= LARGE_BODY_BYTES else io.BytesIO(body)
+        elif body is not None:
             if body.size is not None:
                 headers = {**headers, "Content-Length": str(body.size)}
             body = blocks_of(body, slot.lasts, encrypted=route.is_encrypted)
@@ -276,7 +283,7 @@ def _time_for_all(request: Request) -> aiohttp.ClientTimeout:
     if request.body is None or isinstance(request.body, bytes):
         return _time_limits(request.read_timeout, request.connect_timeout, None)
     # The time a file takes to go up is not the time of its answer.
-    return _time_limits(None, request.connect_timeout, request.read_timeout)
+    return _time_limits(request.time_limit, request.connect_timeout, request.read_timeout)
 
 
 @lru_cache

@@ -12,6 +12,7 @@ from .flow.effects import gather
 from .flow.faces import Async, Face, Sync, operation
 from .input_files import replace_files
 from .sources import upload_source
+from .timed import unlimited
 
 if TYPE_CHECKING:
     import os
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .file import File
     from .flow.effects import Flow
     from .sources import UploadSource
+    from .timed import TimeLeft
 
     Uploadable: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | File"
     Progress: TypeAlias = Callable[[int, int | None], None]
@@ -74,10 +76,15 @@ class Files:
             UploadError: the value cannot be read, or not stored.
             APIError: the server refused.
         """
-        return (yield from self._stored(upload_source(data), options or UploadFileOptions(), on_progress))
+        source, options = upload_source(data), options or UploadFileOptions()
+        return (yield from self._stored(source, options, on_progress, unlimited))
 
-    def uploaded(self, value: Any) -> Flow[Any]:
+    def uploaded(self, value: Any, time_left: TimeLeft = unlimited) -> Flow[Any]:
         """Upload the files inside a task's input, each once, and give the input with their addresses.
+
+        Args:
+            value: The input.
+            time_left: Asked before each call how long it may take.
 
         Raises:
             UploadError: a file cannot be read or stored; the text says where it stands.
@@ -86,12 +93,16 @@ class Files:
         if not plan.sources:
             return plan.build(())
         usual = UploadFileOptions()
-        flows = (self._stored(source, usual, None) for source in plan.sources)
+        flows = (self._stored(source, usual, None, time_left) for source in plan.sources)
         files = yield from gather(flows, self._config.upload_concurrency)
         return plan.build([file["uri"] for file in files])
 
     def _stored(
-        self, source: UploadSource, options: UploadFileOptions, on_progress: Progress | None
+        self,
+        source: UploadSource,
+        options: UploadFileOptions,
+        on_progress: Progress | None,
+        time_left: TimeLeft,
     ) -> Flow[dict[str, Any]]:
         content_type = options.content_type or _content_type(source, options.filename)
         wanted = {
@@ -102,15 +113,19 @@ class Files:
             "size": source.size,
             "public": options.public,
         }
-        created = yield from self._api.call("POST", "/files", {"files": [wanted]}, creates=True)
+        seconds = yield from time_left()
+        created = yield from self._api.call(
+            "POST", "/files", {"files": [wanted]}, creates=True, seconds=seconds
+        )
         file = created[0] if isinstance(created, list) and created else None
         if not isinstance(file, dict) or not file.get("upload_url"):
             raise UploadError(
                 f"{wanted['filename']}: the server gave no address to upload to, but {created!r:.80}"
             )
         watched = source if on_progress is None else _watched(source, on_progress)
+        seconds = yield from time_left()
         try:
-            yield from self._api.put(file["upload_url"], {"Content-Type": content_type}, watched)
+            yield from self._api.put(file["upload_url"], {"Content-Type": content_type}, watched, seconds)
         except APIError as error:
             raise UploadError(f"{wanted['filename']}: the store refused it: {error}") from error
         except TransportError as error:

@@ -54,6 +54,7 @@ class Follower(Listener[Task]):
         view: What is known of the task.
         options: How to follow.
         from_start: Ask for every event there was, where the server numbers them.
+        since: When the time for all of it began, as the clock said; ``None`` when updates are first asked.
     """
 
     def __init__(
@@ -64,10 +65,12 @@ class Follower(Listener[Task]):
         options: FollowOptions,
         *,
         from_start: bool = False,
+        since: float | None = None,
     ) -> None:
         path = f"/tasks/{quote(view.task_id, safe='')}"
         super().__init__(api, config, options, path, f"task {view.task_id}")
         self._view = view
+        self.since = since
         if from_start:
             view.seq = 0
 
@@ -84,7 +87,7 @@ class Follower(Listener[Task]):
         """
         if self._options.cancel_on_exit:
             yield from afterwards(self.leave())
-        yield from self.start_clock()
+        yield from self.start_clock(self.since)
         if self._view.is_finished() and self._view.task is not None:
             yield from emit(self._view.task)
         yield from self.listen()

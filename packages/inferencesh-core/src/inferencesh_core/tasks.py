@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import quote
 
-from .errors import APIError, InferenceError
+from .errors import APIError, InferenceError, TaskTimeoutError, TransportError, UploadError
 from .flow.effects import emit, fork, join, result_of
 from .flow.faces import Async, Face, Sync, iteration, operation
 from .follow import Follower, FollowOptions
 from .task_lines import TaskView
 from .task_streams import AsyncTaskStream, TaskStream
+from .timed import Timed, unlimited
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .context import ClientContext
     from .flow.effects import Feed, Flow
     from .task_lines import Task
+    from .timed import TimeLeft
     from .types import TaskTimingsDTO
 
 DEFAULT_CONCURRENCY = 16
@@ -34,8 +36,12 @@ class Tasks:
         self._config = context.config
         self._context = context
 
-    def start(self, params: Mapping[str, Any]) -> Flow[Task]:
+    def start(self, params: Mapping[str, Any], time_left: TimeLeft = unlimited) -> Flow[Task]:
         """Start a task, its files uploaded first, and give it as accepted.
+
+        Args:
+            params: What to run.
+            time_left: Asked before each call how long it may take.
 
         Raises:
             UploadError: a file of the input cannot be read or stored.
@@ -45,24 +51,41 @@ class Tasks:
         from .files import Files  # noqa: PLC0415 - a tenth of a small program's start, which may only look at tasks
 
         body = dict(params)
-        body["input"] = yield from Files(self._context).uploaded(body.get("input"))
-        task = yield from self._api.call("POST", "/apps/run", body, creates=True)
+        body["input"] = yield from Files(self._context).uploaded(body.get("input"), time_left)
+        seconds = yield from time_left()
+        task = yield from self._api.call("POST", "/apps/run", body, creates=True, seconds=seconds)
         if not isinstance(task, dict) or "id" not in task:
             raise APIError(200, f"the server's answer to a run is no task: {task!r:.80}")
         return {**dict.fromkeys(_USUAL_FIELDS), **task}
 
-    def run(self, params: Mapping[str, Any], options: FollowOptions) -> Flow[Task]:
-        """Start a task and give it completed."""
-        task = yield from self.start(params)
-        return (yield from result_of(self.follow(task["id"], options, known=task)))
+    def begin(self, params: Mapping[str, Any], options: FollowOptions) -> Flow[tuple[Task, float | None]]:
+        """Start a task within the time for all of it; give it, and when that time began.
+
+        Raises:
+            TaskTimeoutError: the time was over before the server had accepted it.
+        """
+        start = _Start(params, options.timeout)
+        yield from start.start_clock()
+        try:
+            task = yield from self.start(params, start.time_left)
+        except (TransportError, UploadError):
+            yield from start.time_left()
+            raise
+        return task, start.since
+
+    def run(self, params: Mapping[str, Any], options: FollowOptions, wait: bool = True) -> Flow[Task]:
+        """Start a task and give it completed; without ``wait``, as accepted."""
+        task, since = yield from self.begin(params, options)
+        if not wait:
+            return task
+        return (yield from result_of(self.follow(task["id"], options, known=task, since=since)))
 
     def follow(
-        self, task_id: str, options: FollowOptions, *, known: Task | None = None, from_start: bool = False
+        self, task_id: str, options: FollowOptions, *, known: Task | None = None, since: float | None = None
     ) -> Feed[Task, Task]:
         """Emit the task at each change and return it completed; see `Follower.updates`."""
         view = TaskView(task_id, known)
-        follower = Follower(self._api, self._config, view, options, from_start=from_start)
-        return (yield from follower.updates())
+        return (yield from Follower(self._api, self._config, view, options, since=since).updates())
 
     def get(self, task_id: str) -> Flow[Task]:
         """Give the task as it is now.
@@ -169,7 +192,7 @@ class Tasks:
             concurrency: Tasks under way at once, finished ones not yet consumed included.
             return_exceptions: Give a failure as a value, in place of its task, instead of raising it; its
                 ``index`` says which of ``params`` it was.
-            timeout: Seconds for each task, ``None`` for as long as it takes.
+            timeout: Seconds for each task, its uploads and start included; ``None`` for as long as it takes.
 
         Raises:
             TypeError: ``params`` is no iterable of mappings.
@@ -188,6 +211,21 @@ class Tasks:
             if isinstance(error, InferenceError):
                 error.index = outcome.index
             yield from emit(error if return_exceptions and error is not None else outcome.value)
+
+
+class _Start(Timed):
+    """The start of a task, which may take the time there is for all of it."""
+
+    def __init__(self, params: Mapping[str, Any], timeout: float | None) -> None:
+        super().__init__(timeout)
+        self._app = params.get("app") or params.get("app_id") or "the app"
+
+    def _overdue(self) -> TaskTimeoutError:
+        return TaskTimeoutError(
+            {},
+            f"{self._app} was not started within {self._timeout:g} s; if the server has a task of it all the "
+            "same, tasks.list shows it",
+        )
 
 
 def _checked(task_id: str) -> str:
@@ -277,7 +315,8 @@ class TasksAPI(Sync, _TasksFace):
             auto_reconnect: Go on after the connection broke.
             max_reconnects: Failures in a row after which to give up following.
             reconnect_delay_ms: Upper end of the first pause between tries, in milliseconds.
-            timeout: Seconds until `TaskTimeoutError`; the task goes on. ``None`` waits as long as it takes.
+            timeout: Seconds until `TaskTimeoutError`, uploads and the start included; the task goes on.
+                ``None`` waits as long as it takes.
             cancel_on_exit: Cancel the task on the server when waiting or streaming ends before the task does:
                 by Ctrl-C, by an error, a time-out, a closed stream, a cancelled coroutine.
 
@@ -290,9 +329,9 @@ class TasksAPI(Sync, _TasksFace):
         """
         options = FollowOptions(auto_reconnect, max_reconnects, reconnect_delay_ms, timeout, cancel_on_exit)
         if stream:
-            task = self._driver.run(self._subject.start(params))
-            return TaskStream(task, self._client, **vars(options), from_start=True)
-        return self._driver.run(self._subject.run(params, options) if wait else self._subject.start(params))
+            task, since = self._driver.run(self._subject.begin(params, options))
+            return TaskStream(task, self._client, **vars(options), from_start=True, since=since)
+        return self._driver.run(self._subject.run(params, options, wait))
 
     def stream(
         self,
@@ -373,9 +412,9 @@ class AsyncTasksAPI(Async, _TasksFace):
         """Run an app; see `TasksAPI.run`. Await it; with ``stream=True`` iterate over it, awaited or not."""
         options = FollowOptions(auto_reconnect, max_reconnects, reconnect_delay_ms, timeout, cancel_on_exit)
         if stream:
-            start = self._subject.start(params)
-            return AsyncTaskStream.of_new_task(start, self._client, **vars(options), from_start=True)
-        return self._driver.run(self._subject.run(params, options) if wait else self._subject.start(params))
+            begin = self._subject.begin(params, options)
+            return AsyncTaskStream.of_new_task(begin, self._client, **vars(options), from_start=True)
+        return self._driver.run(self._subject.run(params, options, wait))
 
     def stream(
         self,

@@ -76,11 +76,11 @@ class Sessions:
 
         The session is ended when that does not come about: the call fails, or waiting for it is given up.
         """
-        task = yield from self._tasks.start({**params, "session": "new"})
+        task, since = yield from self._tasks.begin({**params, "session": "new"}, options)
         unheld = _Unheld(task)
         yield from afterwards(self._end_unheld(unheld))
         try:
-            task = yield from result_of(self._tasks.follow(task["id"], options, known=task))
+            task = yield from result_of(self._tasks.follow(task["id"], options, known=task, since=since))
         except TaskError as error:
             unheld.task = error.task
             raise

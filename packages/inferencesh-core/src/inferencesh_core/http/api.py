@@ -100,8 +100,16 @@ class Api:
         response = yield from self._answered(request, path, self._from_origin, may_repeat, limit)
         return self._resource(response)
 
-    def put(self, url: str, headers: Mapping[str, str], body: Body) -> Flow[None]:
-        """Store a body at an address the server gave: without credentials, and without a limit on the time.
+    def put(
+        self, url: str, headers: Mapping[str, str], body: Body, seconds: float | None = None
+    ) -> Flow[None]:
+        """Store a body at an address the server gave, without credentials.
+
+        Args:
+            url: The address.
+            headers: What goes out besides the usual.
+            body: What is stored.
+            seconds: The time for all tries together, ``None`` for as long as it takes.
 
         Raises:
             APIError: the store refused.
@@ -116,7 +124,7 @@ class Api:
             connect_timeout=config.connect_timeout,
             read_timeout=config.deadline,
         )
-        yield from self._answered(request, url.partition("?")[0], send, partial(_constantly, True), None)
+        yield from self._answered(request, url.partition("?")[0], send, partial(_constantly, True), seconds)
 
     def open(self, path: str, headers: Mapping[str, str], seconds: float | None = None) -> Flow[OpenedStream]:
         """Open a stream: one try, its status checked before a line is read.

@@ -23,9 +23,11 @@ class Request:
         body: Bytes, or a source that is opened anew for each attempt; ``None`` sends no body.
         connect_timeout: Seconds until connected.
         read_timeout: Seconds for the whole response of `Send`, for the response's header of `OpenStream`.
+            Where the body is a source, they count from its end.
+        time_limit: Seconds for all of it, the sending of a large body included; ``None`` limits that not.
     """
 
-    __slots__ = ("body", "connect_timeout", "headers", "method", "read_timeout", "url")
+    __slots__ = ("body", "connect_timeout", "headers", "method", "read_timeout", "time_limit", "url")
 
     def __init__(
         self,
@@ -36,6 +38,7 @@ class Request:
         *,
         connect_timeout: float = 10.0,
         read_timeout: float = 30.0,
+        time_limit: float | None = None,
     ) -> None:
         self.method = method
         self.url = url
@@ -43,6 +46,7 @@ class Request:
         self.body = body
         self.connect_timeout = connect_timeout
         self.read_timeout = read_timeout
+        self.time_limit = time_limit
 
     def __repr__(self) -> str:
         # Headers stay out: they carry credentials. So does the query: presigned URLs carry theirs there.
@@ -58,6 +62,7 @@ class Request:
             self.body,
             connect_timeout=self.connect_timeout,
             read_timeout=self.read_timeout,
+            time_limit=self.time_limit,
         )
 
     def to(self, url: str) -> Request:
@@ -67,13 +72,17 @@ class Request:
         return changed
 
     def within(self, seconds: float | None) -> Request:
-        """Give the request with at most ``seconds`` to connect and for the response; ``None`` as it is."""
-        if seconds is None or seconds >= self.read_timeout:
+        """Give the request with at most ``seconds`` for each part and all of it; ``None`` as it is."""
+        if seconds is None or (seconds >= self.read_timeout and not self._sends_a_source()):
             return self
         changed = copy(self)
-        changed.read_timeout = seconds
+        changed.read_timeout = min(seconds, self.read_timeout)
         changed.connect_timeout = min(seconds, self.connect_timeout)
+        changed.time_limit = seconds
         return changed
+
+    def _sends_a_source(self) -> bool:
+        return self.body is not None and not isinstance(self.body, bytes)
 
 
 class Response:

@@ -83,7 +83,7 @@ class _RecordsIO(_DeadlineIO):
 
 
 class _DeadlineSocket:
-    """A connected socket whose ``makefile`` obeys the connection's deadline."""
+    """A connected socket which obeys the deadlines of its connection, reading and writing."""
 
     def __init__(self, sock: Any, connection: _WithDeadline) -> None:
         self._sock = sock
@@ -95,6 +95,11 @@ class _DeadlineSocket:
         # As socket.makefile does: the descriptor stays open until the file is closed as well.
         self._sock._io_refs += 1  # noqa: SLF001
         return io.BufferedReader(raw, READ_BLOCK_BYTES)
+
+    def sendall(self, data: Any, *flags: int) -> None:
+        if self._connection.sent_by is not None:
+            self._sock.settimeout(self._connection.time_to_send())
+        self._sock.sendall(data, *flags)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -134,6 +139,7 @@ class _WithDeadline:
     sock: Any
     timeout: float | None
     deadline: float | None = None
+    sent_by: float | None = None
     connecting_took: float = 0.0
 
     def expect_within(self, seconds: float | None) -> None:
@@ -146,6 +152,12 @@ class _WithDeadline:
         if remaining <= 0:
             raise TimeoutError("the time for the response is over")
         return remaining
+
+    def time_to_send(self) -> float:
+        left = (self.sent_by or 0.0) - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time for the request is over")
+        return min(SEND_SECONDS, left)
 
     def connect(self) -> None:
         started = time.monotonic()
@@ -164,6 +176,7 @@ class _WithDeadline:
         if self.sock is not None:
             # The last read on a reused connection left its own, shorter time-out on the socket.
             self.sock.settimeout(SEND_SECONDS)
+        self.sent_by = getattr(kwargs.get("body"), "sent_by", None)
         super().request(*args, **kwargs)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
@@ -250,26 +263,45 @@ def as_transport_error(error: Exception, request: Request) -> TransportError:
         return CertificateError(f"{where}: no secure connection: {error}")
     if isinstance(error, (NewConnectionError, ConnectTimeoutError, ProxyError, LocationValueError)):
         return ConnectError(f"{where}: cannot connect: {_cause(error)}")
-    if isinstance(error, (Urllib3TimeoutError, TimeoutError)):
+    if isinstance(error, (Urllib3TimeoutError, TimeoutError)) or isinstance(_innermost(error), TimeoutError):
         return ReadTimeoutError(f"{where}: no answer in time")
     return TransportError(f"{where}: the connection broke: {_cause(error)}")
 
 
 def _cause(error: BaseException) -> str:
-    """Give the innermost reason: urllib3 wraps what the socket said several times."""
+    reason = _innermost(error)
+    return str(reason) or type(reason).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Give the first reason: urllib3 wraps what the socket said several times."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
-    return str(error) or type(error).__name__
+    return error
+
+
+class _Outgoing:
+    """A body on its way, and by when it has to have left."""
+
+    def __init__(self, file: Any, seconds: float | None) -> None:
+        self.read = file.read
+        self.close = file.close
+        self.sent_by = None if seconds is None else time.monotonic() + seconds
 
 
 def opened_body(request: Request) -> tuple[Any, dict[str, str], Callable[[], None]]:
     """Give a request's body as urllib3 takes it, the headers it asks for, and what closes it."""
     body = request.body
-    if body is None or isinstance(body, bytes):
+    if body is None or (isinstance(body, bytes) and not _takes_time(body, request)):
         return body, {}, _nothing
-    file = body.reader()
-    size = body.size
-    return file, {} if size is None else {"Content-Length": str(size)}, file.close
+    file, size = (io.BytesIO(body), len(body)) if isinstance(body, bytes) else (body.reader(), body.size)
+    outgoing = _Outgoing(file, request.time_limit)
+    return outgoing, {} if size is None else {"Content-Length": str(size)}, outgoing.close
+
+
+def _takes_time(body: bytes, request: Request) -> bool:
+    """Tell whether a body can take longer to leave than there is time."""
+    return request.time_limit is not None and len(body) > SEND_BLOCK_BYTES
 
 
 def _nothing() -> None:

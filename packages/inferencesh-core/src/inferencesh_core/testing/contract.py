@@ -22,7 +22,7 @@ import io
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from ..errors import ConnectError, ReadTimeoutError, TransportError, UploadError
 from ..http.messages import Request
@@ -288,6 +288,14 @@ class TransportContract:
         with self._served(handle) as (server, bench):
             self._gives_up(lambda: bench.send(_get(server, seconds=0.3)), 0.3)
 
+    def test_an_upload_that_nobody_takes_is_given_up_in_time(self) -> None:
+        size = 64 * 1024 * 1024
+        source = UploadSource(lambda: cast("BinaryIO", _Zeros()), size, "f.bin", "x/y", identity=1)
+        with self._served(lambda e: e.answer()) as (_, bench), socket.create_server(("127.0.0.1", 0)) as deaf:
+            url = f"http://127.0.0.1:{deaf.getsockname()[1]}/put"
+            request = Request("PUT", url, {}, source, read_timeout=PATIENCE, time_limit=0.4)
+            self._gives_up(lambda: bench.send(request), 0.4)
+
     def test_a_stream_that_falls_silent_is_given_up_in_time(self) -> None:
         def handle(exchange: Exchange) -> None:
             exchange.start()
@@ -441,6 +449,13 @@ class AsyncTransportContract(TransportContract):
 
     def _bench(self) -> Any:
         return Awaited(self.make_transport)
+
+
+class _Zeros(io.RawIOBase):
+    """A file without an end."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        return bytes(size)
 
 
 def _source_of(content: bytes, size: int) -> UploadSource:
