@@ -276,8 +276,39 @@ def test_an_answer_that_is_no_json_asks_whether_the_address_is_right(body):
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b'"t1"', b"{}"])
 def test_a_run_answered_by_something_else_than_a_task_is_named(body):
-    with pytest.raises(APIError, match="is no task"):
+    with pytest.raises(APIError, match="POST /apps/run: the answer should be a task and is"):
         World([answer(body)]).client().tasks.run(RUN, wait=False)
+
+
+@pytest.mark.parametrize(
+    ("body", "got"),
+    [(b"", "is empty"), (b"null", "is empty"), (b"true", "is True"), (b"[]", r"is \[\]"), (b'"x"', "is 'x'")],
+)
+@pytest.mark.parametrize(
+    ("verb", "path", "kind"),
+    [
+        *[("get", "/tasks/t1", "a task"), ("logs", "/tasks/t1/logs", "logs")],
+        ("timings", "/tasks/t1/timings", "timings"),
+    ],
+)
+def test_an_answer_of_another_shape_is_named_with_its_call(verb, path, kind, body, got):
+    client = World([answer(body)]).client()
+    with pytest.raises(APIError, match=f"GET {path}: the answer should be {kind} and {got}$"):
+        getattr(client.tasks, verb)("t1")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"success": False, "error": {"code": "not_found", "message": "nope"}}, "HTTP 200: nope"),
+        ({"success": False, "data": None}, "HTTP 200: .*success.*false"),
+    ],
+)
+def test_an_answer_that_says_it_failed_is_a_failure_whatever_its_status(body, text):
+    for verb in ("get", "logs", "wait_for_completion"):
+        with pytest.raises(APIError, match=text) as caught:
+            getattr(World(lambda _seen: answer(body)).client().tasks, verb)("t1")
+        assert (caught.value.status_code, "success" in caught.value.response_body) == (200, True)
 
 
 def test_missing_requirements_are_told_with_what_to_do():
@@ -467,9 +498,9 @@ def test_a_list_without_items_is_empty(page):
     assert list(World([answer(page)]).client().tasks.list()) == []
 
 
-@pytest.mark.parametrize("page", [b"null", b"", b"[]", b'"x"'])
+@pytest.mark.parametrize("page", [b"null", b"", b"[]", b'"x"', {"items": "t1"}, {"items": [7]}])
 def test_an_answer_to_a_list_that_is_no_page_is_named(page):
-    with pytest.raises(APIError, match="is no page of tasks"):
+    with pytest.raises(APIError, match="POST /tasks/list: the answer should be a page of tasks and is"):
         list(World([answer(page)]).client().tasks.list())
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from urllib.parse import quote
 
-from .errors import APIError, InferenceError, TaskTimeoutError, TransportError, UploadError
-from .flow.effects import emit, fork, join, result_of
+from .errors import InferenceError, TaskTimeoutError, TransportError, UploadError
+from .flow.effects import emit, emit_all, fork, join, result_of
 from .flow.faces import Async, Face, Sync, iteration, operation
 from .follow import Follower, FollowOptions
+from .http.bodies import misshapen, object_in
 from .task_lines import TaskView
 from .task_streams import AsyncTaskStream, TaskStream
 from .timed import Timed, unlimited
@@ -55,7 +56,7 @@ class Tasks:
         seconds = yield from time_left()
         task = yield from self._api.call("POST", "/apps/run", body, creates=True, seconds=seconds)
         if not isinstance(task, dict) or "id" not in task:
-            raise APIError(200, f"the server's answer to a run is no task: {task!r:.80}")
+            raise misshapen(task, "POST /apps/run", "a task")
         return {**dict.fromkeys(_USUAL_FIELDS), **task}
 
     def begin(self, params: Mapping[str, Any], options: FollowOptions) -> Flow[tuple[Task, float | None]]:
@@ -96,7 +97,8 @@ class Tasks:
         Raises:
             APIError: there is no such task (404), or the server refused.
         """
-        return (yield from self._api.call("GET", _path(task_id)))  # type: ignore[no-any-return]
+        path = _path(task_id)
+        return object_in((yield from self._api.call("GET", path)), f"GET {path}", "a task")
 
     def cancel(self, task_id: str) -> Flow[None]:
         """Cancel a task; one that is over already stays as it is.
@@ -147,10 +149,10 @@ class Tasks:
             query["search"] = search
         while True:
             page = yield from self._api.call("POST", "/tasks/list", query, repeatable=True)
-            if not isinstance(page, dict):
-                raise APIError(200, f"the server's answer is no page of tasks: {page!r:.80}")
-            for task in page.get("items") or ():
-                yield from emit(task)
+            tasks = page.get("items") or [] if isinstance(page, dict) else None
+            if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+                raise misshapen(page, "POST /tasks/list", "a page of tasks")
+            yield from emit_all(tasks)
             if not page.get("has_next") or not page.get("next_cursor"):
                 return
             query["cursor"] = page["next_cursor"]
@@ -164,7 +166,8 @@ class Tasks:
         Returns:
             ``{"task_id", "status", "events", "logs"}`` as the API gives it.
         """
-        return (yield from self._api.call("GET", f"{_path(task_id)}/logs"))  # type: ignore[no-any-return]
+        path = f"{_path(task_id)}/logs"
+        return object_in((yield from self._api.call("GET", path)), f"GET {path}", "logs")
 
     def timings(self, task_id: str) -> Flow[TaskTimingsDTO]:
         """Give how long the task spent in each status.
@@ -175,7 +178,9 @@ class Tasks:
         Returns:
             ``{"task_id", "status", "total_duration_ms", "groups", "events", …}`` as the API gives it.
         """
-        return (yield from self._api.call("GET", f"{_path(task_id)}/timings"))  # type: ignore[no-any-return]
+        path = f"{_path(task_id)}/timings"
+        answer = yield from self._api.call("GET", path)
+        return cast("TaskTimingsDTO", object_in(answer, f"GET {path}", "timings"))
 
     def run_many(
         self,

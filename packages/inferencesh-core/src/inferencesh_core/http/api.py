@@ -12,7 +12,7 @@ from ..errors import APIError, InferenceError, ReadTimeoutError, TransportError
 from ..flow.effects import OpenedStream, close_stream, now, open_stream, read, send
 from ..json_codec import dumps, loads
 from ..plugins.specs import AttemptInfo, CallInfo
-from .bodies import unwrap
+from .bodies import is_refusal, unwrap
 from .messages import Request, Response, origin_of
 from .retry import RETRIED_STATUSES, SAFE_METHODS, RetryBudget
 from .tries import Tries, problem_of
@@ -98,7 +98,7 @@ class Api:
         may_repeat = self._keys_are_honoured if creates else partial(_constantly, safe)
         limit = self._config.deadline if seconds is None else min(seconds, self._config.deadline)
         response = yield from self._answered(request, path, self._from_origin, may_repeat, limit)
-        return self._resource(response)
+        return self._resource(request, response)
 
     def put(
         self, url: str, headers: Mapping[str, str], body: Body, seconds: float | None = None
@@ -191,11 +191,11 @@ class Api:
             read_timeout=self._config.read_timeout,
         )
 
-    def _resource(self, response: Response) -> Any:
+    def _resource(self, request: Request, response: Response) -> Any:
         if not response.body:
             return None
         try:
-            return unwrap(loads(response.body))
+            body = loads(response.body)
         except (ValueError, RecursionError) as error:
             text = response.body.decode(errors="replace")
             raise APIError(
@@ -203,6 +203,9 @@ class Api:
                 f"the answer is not JSON but {text[:80]!r}: is {self._config.base_url} the API's address?",
                 text,
             ) from error
+        if is_refusal(body):
+            raise self._error(request, response, [])
+        return unwrap(body)
 
     def _from_origin(self, request: Request) -> Flow[Response]:
         answer = yield from self._redirected(request, send)
