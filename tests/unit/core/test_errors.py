@@ -11,6 +11,7 @@ from inferencesh_core.errors import (
     ConfigurationError,
     ConnectError,
     InferenceError,
+    InputError,
     PluginError,
     ReadTimeoutError,
     RequirementError,
@@ -68,6 +69,7 @@ ONE_OF_EACH = [
     ConfigurationError("INFERENCE_BASE_URL is empty"),
     UploadError("a.png is gone"),
     PluginError("two of one name"),
+    InputError("input.x is nan"),
 ]
 
 
@@ -94,6 +96,8 @@ def test_the_tree_in_the_docstring_names_every_error():
         (TaskTimeoutError({}), TimeoutError),
         (TaskTimeoutError({}), RuntimeError),
         (ConfigurationError("x"), ValueError),
+        (InputError("x"), TypeError),
+        (InputError("x"), ValueError),
         (RequirementsNotMetError([]), APIError),
         (WorkerLostError("s1"), SessionError),
     ],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inferencesh_agents import AsyncAgentsAPI, AsyncOpenAgent
     from inferencesh_core.assembly import ClientOptions
     from inferencesh_core.context import ClientContext
-    from inferencesh_core.files import AsyncFilesAPI, Uploadable, UploadFileOptions
+    from inferencesh_core.files import AsyncFilesAPI, Uploadable, UploadOptions
     from inferencesh_core.task_lines import Task
     from inferencesh_core.task_streams import AsyncTaskStream
     from inferencesh_core.tasks import AsyncTasksAPI
@@ -131,7 +131,7 @@ class AsyncInference:
         """Do what `tasks.stream` does."""
         return self.tasks.stream(task_id, **options)
 
-    async def upload_file(self, data: Uploadable, options: UploadFileOptions | None = None) -> dict[str, Any]:
+    async def upload_file(self, data: Uploadable, options: UploadOptions = None) -> dict[str, Any]:
         """Do what `files.upload` does."""
         return await self.files.upload(data, options)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .errors import ConfigurationError as ConfigurationError
     from .errors import ConnectError as ConnectError
     from .errors import InferenceError as InferenceError
+    from .errors import InputError as InputError
     from .errors import PluginError as PluginError
     from .errors import ReadTimeoutError as ReadTimeoutError
     from .errors import RequirementsNotMetError as RequirementsNotMetError
@@ -55,8 +56,8 @@ else:
         {
             ".client": "Inference inference",
             ".errors": (
-                "APIError CertificateError ConfigurationError ConnectError InferenceError PluginError "
-                "ReadTimeoutError RequirementsNotMetError SessionEndedError SessionError "
+                "APIError CertificateError ConfigurationError ConnectError InferenceError InputError "
+                "PluginError ReadTimeoutError RequirementsNotMetError SessionEndedError SessionError "
                 "SessionExpiredError SessionNotFoundError StreamError TaskCancelledError TaskError "
                 "TaskFailedError TaskTimeoutError TransportError UploadError WorkerLostError"
             ),
@@ -80,6 +81,7 @@ __all__ = [
     "FilesAPI",
     "Inference",
     "InferenceError",
+    "InputError",
     "PluginError",
     "ReadTimeoutError",
     "RequirementError",

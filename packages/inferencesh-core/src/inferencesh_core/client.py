@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .assembly import ClientOptions
     from .context import ClientContext
-    from .files import FilesAPI, Uploadable, UploadFileOptions
+    from .files import FilesAPI, Uploadable, UploadOptions
     from .flow.driver import SyncDriver
     from .task_lines import Task
     from .task_streams import TaskStream
@@ -115,7 +115,7 @@ class Inference:
         """Do what `tasks.stream` does."""
         return self.tasks.stream(task_id, **options)
 
-    def upload_file(self, data: Uploadable, options: UploadFileOptions | None = None) -> dict[str, Any]:
+    def upload_file(self, data: Uploadable, options: UploadOptions = None) -> dict[str, Any]:
         """Do what `files.upload` does."""
         return self.files.upload(data, options)
 

@@ -18,6 +18,7 @@
     │   ├── TaskCancelledError
     │   └── TaskTimeoutError           still running when the wait was over; also a TimeoutError
     ├── ConfigurationError             a setting is missing or wrong; also a ValueError
+    ├── InputError                     what is to be run cannot be sent; also a TypeError and a ValueError
     ├── UploadError                    a file could not be sent or stored
     └── PluginError                    a plugin is broken or two of them collide
 
@@ -252,13 +253,17 @@ class TaskCancelledError(TaskError):
 
 
 class TaskTimeoutError(TaskError, TimeoutError):
-    """The wait was over before the task was; the task itself goes on."""
+    """The wait was over before the task was; the task goes on, unless it was to be cancelled on exit."""
 
     _TEXT = "task did not end in time"
 
 
 class ConfigurationError(InferenceError, ValueError):
     """A setting is missing or cannot be used; the text quotes it as it was written."""
+
+
+class InputError(InferenceError, TypeError, ValueError):
+    """What a task is to be given cannot be sent; the text says where it stands and what is wrong with it."""
 
 
 class UploadError(InferenceError):

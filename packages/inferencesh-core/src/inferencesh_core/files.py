@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from . import content_types
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .timed import TimeLeft
 
     Uploadable: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | File"
+    UploadOptions: TypeAlias = "UploadFileOptions | Mapping[str, Any] | None"
     Progress: TypeAlias = Callable[[int, int | None], None]
 
 
@@ -57,7 +59,7 @@ class Files:
     def upload(
         self,
         data: Uploadable,
-        options: UploadFileOptions | None = None,
+        options: UploadOptions = None,
         *,
         on_progress: Progress | None = None,
     ) -> Flow[dict[str, Any]]:
@@ -65,7 +67,7 @@ class Files:
 
         Args:
             data: A path, bytes, a binary file object, a data URI, Base64 text, or a `File`.
-            options: Name, type and visibility.
+            options: Name, type and visibility, as `UploadFileOptions` or a mapping of its fields.
             on_progress: Called with the bytes sent so far and the size in bytes (``None`` when unknown); it
                 starts again from 0 when a try failed.
 
@@ -76,8 +78,8 @@ class Files:
             UploadError: the value cannot be read, or not stored.
             APIError: the server refused.
         """
-        source, options = upload_source(data), options or UploadFileOptions()
-        return (yield from self._stored(source, options, on_progress, unlimited))
+        wanted = _options_of(options)
+        return (yield from self._stored(upload_source(data), wanted, on_progress, unlimited))
 
     def uploaded(self, value: Any, time_left: TimeLeft = unlimited) -> Flow[Any]:
         """Upload the files inside a task's input, each once, and give the input with their addresses.
@@ -131,6 +133,19 @@ class Files:
         except TransportError as error:
             raise UploadError(f"{wanted['filename']}: the store cannot be reached: {error}") from error
         return file
+
+
+def _options_of(options: UploadOptions) -> UploadFileOptions:
+    if isinstance(options, UploadFileOptions):
+        return options
+    names = {field.name for field in fields(UploadFileOptions)}
+    given: Any = {} if options is None else options
+    if not isinstance(given, Mapping) or given.keys() - names:
+        raise TypeError(
+            f"the options of an upload are an UploadFileOptions, or a mapping of {sorted(names)}, "
+            f"not {options!r:.80}"
+        )
+    return UploadFileOptions(**given)
 
 
 def _content_type(source: UploadSource, filename: str | None) -> str:

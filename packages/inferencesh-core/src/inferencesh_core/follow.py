@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from .errors import StreamError, TaskTimeoutError
@@ -43,6 +43,19 @@ class FollowOptions:
     reconnect_delay_ms: int = 1000
     timeout: float | None = None
     cancel_on_exit: bool = False
+
+    def __post_init__(self) -> None:
+        # Here, before anything is sent: what is found out later has started a task.
+        _check_number("timeout", self.timeout, "a number of seconds, or None")
+        _check_number("max_reconnects", self.max_reconnects, "a number")
+        _check_number("reconnect_delay_ms", self.reconnect_delay_ms, "a number of milliseconds")
+
+
+def _check_number(name: str, value: Any, expected: str) -> None:
+    if value is None and name == "timeout":
+        return
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or value != value:  # noqa: PLR0124 - NaN
+        raise TypeError(f"{name} must be {expected}, not {value!r:.80}")
 
 
 class Follower(Listener[Task]):
@@ -154,6 +167,10 @@ class Follower(Listener[Task]):
         task = self._view.task or {"id": self._view.task_id}
         return TaskTimeoutError(
             task,
-            f"task {self._view.task_id} did not end within {self._options.timeout:g} s; it goes on, "
-            "and tasks.wait_for_completion takes it up again",
+            f"task {self._view.task_id} did not end within {self._options.timeout:g} s; {self._what_now()}",
         )
+
+    def _what_now(self) -> str:
+        if self._options.cancel_on_exit:
+            return "it is cancelled, as cancel_on_exit asks"
+        return "it goes on, and tasks.wait_for_completion takes it up again"

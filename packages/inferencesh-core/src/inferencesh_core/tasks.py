@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from urllib.parse import quote
 
-from .errors import InferenceError, TaskTimeoutError, TransportError, UploadError
+from .errors import InferenceError, InputError, TaskTimeoutError, TransportError, UploadError
 from .flow.effects import emit, emit_all, fork, join, result_of
 from .flow.faces import Async, Face, Sync, iteration, operation
 from .follow import Follower, FollowOptions
@@ -15,7 +16,7 @@ from .task_streams import AsyncTaskStream, TaskStream
 from .timed import Timed, unlimited
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Coroutine, Iterable
 
     from .context import ClientContext
     from .flow.effects import Feed, Flow
@@ -49,9 +50,14 @@ class Tasks:
             RequirementsNotMetError: the app lacks secrets, integrations or scopes.
             APIError: the server refused.
         """
-        from .files import Files  # noqa: PLC0415 - a tenth of a small program's start, which may only look at tasks
+        # A tenth of a small program's start, which may only look at tasks.
+        from .files import Files  # noqa: PLC0415
+        from .input_files import without_files  # noqa: PLC0415
 
-        body = dict(params)
+        body = {
+            name: value if name == "input" or isinstance(value, str) else without_files(value, name)
+            for name, value in params.items()
+        }
         body["input"] = yield from Files(self._context).uploaded(body.get("input"), time_left)
         seconds = yield from time_left()
         task = yield from self._api.call("POST", "/apps/run", body, creates=True, seconds=seconds)
@@ -63,8 +69,10 @@ class Tasks:
         """Start a task within the time for all of it; give it, and when that time began.
 
         Raises:
+            InputError: the parameters are not what a run takes.
             TaskTimeoutError: the time was over before the server had accepted it.
         """
+        _check_params(params)
         start = _Start(params, options.timeout)
         yield from start.start_clock()
         try:
@@ -203,12 +211,7 @@ class Tasks:
             TypeError: ``params`` is no iterable of mappings.
             InferenceError: the first failure, unless failures are returned; the rest is no longer followed.
         """
-        if isinstance(params, (str, bytes, dict)):
-            raise TypeError(
-                f"run_many takes an iterable of parameters, one mapping for each task, not {params!r:.80}"
-            )
-        if concurrency < 1:
-            raise ValueError(f"concurrency must be at least 1, not {concurrency}")
+        _check_many(params, concurrency)
         options = FollowOptions(timeout=timeout)
         group = yield from fork((self.run(each, options) for each in params), concurrency)
         while (outcome := (yield from join(group))) is not None:
@@ -216,6 +219,27 @@ class Tasks:
             if isinstance(error, InferenceError):
                 error.index = outcome.index
             yield from emit(error if return_exceptions and error is not None else outcome.value)
+
+
+def _check_params(params: Any) -> None:
+    if not isinstance(params, Mapping):
+        raise InputError(
+            "a run takes a mapping, such as {'app': 'namespace/name', 'input': {...}}, "
+            f"not {params!r:.80}"
+        )
+    if params.get("stream"):
+        raise InputError(
+            "whoever asks for a stream says so beside the parameters, not in them: run({...}, stream=True)"
+        )
+
+
+def _check_many(params: Any, concurrency: Any) -> None:
+    if isinstance(params, (str, bytes, Mapping)) or not hasattr(params, "__iter__"):
+        raise TypeError(
+            f"run_many takes an iterable of parameters, one mapping for each task, not {params!r:.80}"
+        )
+    if not isinstance(concurrency, int) or concurrency < 1:
+        raise ValueError(f"concurrency must be a whole number of at least 1, not {concurrency!r}")
 
 
 class _Start(Timed):
@@ -329,6 +353,7 @@ class TasksAPI(Sync, _TasksFace):
             TaskFailedError: the task failed.
             TaskCancelledError: the task was cancelled.
             RequirementsNotMetError: the app lacks secrets, integrations or scopes.
+            InputError: the parameters are not what a run takes, or hold what JSON has no form for.
             UploadError: a file of the input cannot be read or stored.
             APIError: the server refused.
         """

@@ -102,6 +102,7 @@ if TYPE_CHECKING:
         ConfigurationError,
         ConnectError,
         InferenceError,
+        InputError,
         PluginError,
         ReadTimeoutError,
         RequirementsNotMetError,
@@ -209,8 +210,8 @@ else:
             "inferencesh_async.client": "AsyncInference async_inference",
             "inferencesh_core.client": "Inference inference",
             "inferencesh_core.errors": (
-                "APIError CertificateError ConfigurationError ConnectError InferenceError PluginError "
-                "ReadTimeoutError RequirementsNotMetError SessionEndedError SessionError "
+                "APIError CertificateError ConfigurationError ConnectError InferenceError InputError "
+                "PluginError ReadTimeoutError RequirementsNotMetError SessionEndedError SessionError "
                 "SessionExpiredError SessionNotFoundError StreamError TaskCancelledError TaskError "
                 "TaskFailedError TaskTimeoutError TransportError UploadError WorkerLostError"
             ),
@@ -285,6 +286,7 @@ __all__ = [
     "ImageMeta",
     "Inference",
     "InferenceError",
+    "InputError",
     "InternalToolsConfig",
     "LLMInput",
     "LLMOutput",
