@@ -14,6 +14,7 @@ from inferencesh_core.errors import (
     InferenceError,
     ReadTimeoutError,
     RequirementsNotMetError,
+    StreamError,
     TransportError,
 )
 from inferencesh_core.flow.effects import sleep
@@ -309,6 +310,33 @@ def test_an_answer_that_says_it_failed_is_a_failure_whatever_its_status(body, te
         with pytest.raises(APIError, match=text) as caught:
             getattr(World(lambda _seen: answer(body)).client().tasks, verb)("t1")
         assert (caught.value.status_code, "success" in caught.value.response_body) == (200, True)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        answer({"detail": f"no such key: Bearer {KEY}"}, 401),
+        answer({"errors": [{"key": KEY, "message": f"{KEY} is unknown"}]}, 412),
+        answer(f"<html>Bearer {KEY}</html>".encode(), 403),
+        answer(f"<html>Bearer {KEY}</html>".encode()),
+    ],
+)
+def test_a_key_that_the_server_repeats_is_not_shown(refusal):
+    client = World(lambda _seen: refusal).client()
+    for act in (
+        lambda: client.tasks.get("t1"),
+        lambda: client.tasks.run(RUN),
+        lambda: list(client.tasks.stream("t1", auto_reconnect=False)),
+    ):
+        with pytest.raises(InferenceError) as caught:
+            act()
+        assert KEY not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
+        assert "***" in f"{caught.value} {vars(caught.value)}" or caught.type is StreamError
+
+
+def test_a_key_too_short_to_be_one_changes_no_text():
+    with pytest.raises(APIError, match="k is no key"):
+        World([answer({"detail": "k is no key"}, 401)]).client(api_key="k").tasks.get("t1")
 
 
 def test_missing_requirements_are_told_with_what_to_do():

@@ -110,7 +110,7 @@ def test_without_asking_for_it_leaving_cancels_nothing():
     world = World(server(RUNNING))
     with world.client().tasks.run(RUN, stream=True) as updates:
         next(iter(updates))
-    with pytest.raises(TaskTimeoutError, match="it goes on, and tasks.wait_for_completion"):
+    with pytest.raises(TaskTimeoutError, match=r"it goes on, and tasks\.wait_for_completion"):
         world.client().tasks.run(RUN, timeout=3)
     assert CANCEL not in lines(world)
 

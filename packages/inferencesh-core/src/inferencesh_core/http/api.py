@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..plugins.hooks import Hooks
     from .auth import Auth
     from .messages import Body
+    from .problems import Problem
 
 Answer: TypeAlias = Union["Response", "OpenedStream"]
 
@@ -145,7 +146,7 @@ class Api:
         with self._hooks.watch_call(info), self._hooks.watch_attempt(AttemptInfo(info, 1)):
             answer = yield from self._redirected(request.within(seconds), _opened_or_refused)
             if isinstance(answer, Response):
-                raise self._hooks.error(problem_of(answer), request)
+                raise self._hooks.error(self._problem(answer), request)
             return answer
 
     def _answered(
@@ -169,11 +170,15 @@ class Api:
         return self._hooks.watch_attempt(AttemptInfo(info, number))
 
     def _is_final(self, request: Request, response: Response) -> bool:
-        error = self._hooks.error(problem_of(response), request)
+        error = self._hooks.error(self._problem(response), request)
         return isinstance(error, InferenceError) and error.final
 
+    def _problem(self, response: Response) -> Problem:
+        """Read a failing response; some servers repeat the key that they refuse."""
+        return problem_of(response.masked(self._config.api_key))
+
     def _error(self, request: Request, response: Response, failures: list[str]) -> Exception:
-        problem = problem_of(response)
+        problem = self._problem(response)
         error = self._hooks.error(problem, request)
         if problem.retry_after is not None:
             error.args = (f"{error.args[0] if error.args else ''} (try again in {problem.retry_after:g} s)",)
@@ -197,7 +202,7 @@ class Api:
         try:
             body = loads(response.body)
         except (ValueError, RecursionError) as error:
-            text = response.body.decode(errors="replace")
+            text = response.masked(self._config.api_key).body.decode(errors="replace")
             raise APIError(
                 response.status,
                 f"the answer is not JSON but {text[:80]!r}: is {self._config.base_url} the API's address?",

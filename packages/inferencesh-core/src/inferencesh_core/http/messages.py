@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Union
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..secret import Secret
     from ..sources import UploadSource
 
 Body = Union["bytes", "UploadSource", None]
+
+_SHORTEST_SECRET = 6
+"""Characters."""
 
 
 class Request:
@@ -97,6 +101,14 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {len(self.body)} bytes>"
+
+    def masked(self, secret: Secret | None) -> Response:
+        """Give the response without a credential that its body repeats."""
+        value = secret.reveal().encode() if secret else b""
+        # A text as short as that is no secret, and would be found everywhere.
+        if len(value) < _SHORTEST_SECRET or value not in self.body:
+            return self
+        return Response(self.status, self.headers, self.body.replace(value, str(secret).encode()))
 
 
 def origin_of(url: str) -> str:
