@@ -3,6 +3,7 @@
 import base64
 import io
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,23 @@ def test_progress_ends_at_the_size_and_starts_again_with_each_try(picture):
     uploaded(picture, trouble=[cut()], on_progress=lambda sent, size: told.append((sent, size)))
     once = [(0, 1008), (1008, 1008)]
     assert told == once * 2
+
+
+async def asynchronously(_sent, _size):
+    pass
+
+
+class Meter:
+    async def __call__(self, sent, size):
+        pass
+
+
+@pytest.mark.parametrize("on_progress", [asynchronously, partial(asynchronously), Meter(), 5])
+def test_progress_is_told_to_plain_functions_only(on_progress):
+    world = World([])
+    with pytest.raises(TypeError, match="on_progress must be a"):
+        world.client().files.upload(b"abc", on_progress=on_progress)
+    assert world.seen == []
 
 
 @pytest.mark.parametrize("status", [400, 403, 413])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -69,16 +70,19 @@ class Files:
             data: A path, bytes, a binary file object, a data URI, Base64 text, or a `File`.
             options: Name, type and visibility, as `UploadFileOptions` or a mapping of its fields.
             on_progress: Called with the bytes sent so far and the size in bytes (``None`` when unknown); it
-                starts again from 0 when a try failed.
+                starts again from 0 when a try failed. A plain function, called where the file is read: on the
+                caller's thread, or with an asynchronous client on another one, while its loop goes on.
 
         Returns:
             The file as the API gives it: ``uri`` goes into task input; also ``id``, ``filename``, ….
 
         Raises:
+            TypeError: ``on_progress`` is a coroutine function, or ``options`` are none.
             UploadError: the value cannot be read, or not stored.
             APIError: the server refused.
         """
         wanted = _options_of(options)
+        _check_progress(on_progress)
         return (yield from self._stored(upload_source(data), wanted, on_progress, unlimited))
 
     def uploaded(self, value: Any, time_left: TimeLeft = unlimited) -> Flow[Any]:
@@ -146,6 +150,17 @@ def _options_of(options: UploadOptions) -> UploadFileOptions:
             f"not {options!r:.80}"
         )
     return UploadFileOptions(**given)
+
+
+def _check_progress(on_progress: Any) -> None:
+    # A coroutine would be made at each call, and nobody would be there to await it.
+    if any(map(inspect.iscoroutinefunction, (on_progress, getattr(on_progress, "__call__", None)))):  # noqa: B004
+        raise TypeError(
+            "on_progress must be a plain function: it is called where the file is read, which is no place to "
+            "await; loop.call_soon_threadsafe brings what it is told to an event loop"
+        )
+    if on_progress is not None and not callable(on_progress):
+        raise TypeError(f"on_progress must be a function of two numbers, not {on_progress!r:.80}")
 
 
 def _content_type(source: UploadSource, filename: str | None) -> str:
