@@ -1,14 +1,15 @@
 import math
+from unittest.mock import Mock
 
 import pytest
 
-from inferencesh_async import async_inference
+from inferencesh_async import AsyncInference, async_inference
 from inferencesh_core import ConfigurationError, Inference, inference
 from inferencesh_core.assembly import ClientOptions
 from inferencesh_core.config import ClientConfig
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
-from inferencesh_core.plugins import Endpoint, hookimpl
+from inferencesh_core.plugins import Endpoint, Namespace, hookimpl
 from inferencesh_core.testing.replies import answer
 from inferencesh_core.testing.world import World
 
@@ -233,6 +234,32 @@ def test_a_misspelt_namespace_is_an_ordinary_attribute_error():
     with pytest.raises(AttributeError, match="'Inference' object has no attribute 'taks'"):
         _ = inference("key").taks
     assert not hasattr(inference("key"), "_private")
+
+
+class Traces:
+    @hookimpl
+    def inferencesh_namespaces(self):
+        return [Namespace("traces", lambda _client: "traces")]
+
+
+@pytest.mark.parametrize(
+    ("make", "own"), [(inference, {"tasks", "files", "traces"}), (async_inference, {"tasks", "files"})]
+)
+def test_the_namespaces_a_client_has_are_seen_by_dir_and_no_others(make, own):
+    client = make("key", plugins=[Traces()], transport=RequestsTransport())
+    names = {"tasks", "files", "agent", "agents", "session", "sessions", "traces"}
+    assert names & {*dir(client)} == own
+    assert {"close" if make is inference else "aclose", "run", "context"} <= {*dir(client)}
+
+
+@pytest.mark.parametrize("client_type", [Inference, AsyncInference])
+def test_namespaces_are_seen_by_mocks_of_a_client(client_type):
+    mock = Mock(spec=client_type)
+    mock.tasks.run.return_value = {"id": "t1"}
+    assert mock.tasks.run({"app": "a/b"}) == {"id": "t1"}
+    assert mock.agents.create
+    with pytest.raises(AttributeError):
+        _ = mock.taks
 
 
 def test_a_namespace_is_made_once():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from inferencesh_core.client import NamespaceName
+
 # Importing the client must stay cheap: what making one needs is imported when one is made.
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +52,7 @@ class AsyncInference:
         session: AsyncOpenSession
         sessions: AsyncSessionsAPI
     else:
+        tasks, files, agent, agents, session, sessions = (NamespaceName() for _ in range(6))
 
         def __getattr__(self, name: str) -> Any:
             from inferencesh_core.assembly import namespace_of  # noqa: PLC0415 - see above
@@ -89,6 +92,11 @@ class AsyncInference:
 
             # Stopping an engine waits for its workers, and the loop need not.
             await asyncio.to_thread(self._assembly.close)
+
+    def __dir__(self) -> list[str]:
+        from inferencesh_core.assembly import names_of  # noqa: PLC0415 - see above
+
+        return names_of(self, super().__dir__(), asynchronous=True)
 
     async def __aenter__(self) -> Self:
         return self

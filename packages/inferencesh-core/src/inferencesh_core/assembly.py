@@ -18,7 +18,7 @@ from .secret import Secret
 from .settings import check_option, checked_address, checked_key, checked_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from .http.auth import Auth
     from .http.transport import AsyncTransport, Transport
@@ -133,13 +133,23 @@ def namespace_of(client: Any, name: str, asynchronous: bool = False) -> Any:
     Raises:
         AttributeError: no package adds it; the text names the one to install, where there is one.
     """
-    namespace = None if name.startswith("_") else client._assembly.namespaces.get(name)  # noqa: SLF001 - the clients' own code
-    create = namespace and (namespace.create_async if asynchronous else namespace.create)
+    create = None if name.startswith("_") else _namespaces_of(client, asynchronous).get(name)
     if create is None:
         raise AttributeError(_what_is_missing(type(client).__name__, name))
     value = create(client)
     setattr(client, name, value)
     return value
+
+
+def names_of(client: Any, usual: Iterable[str], asynchronous: bool = False) -> list[str]:
+    """Give the names of a client's attributes: the usual ones, and the namespaces it really has."""
+    return sorted({*usual} - _PACKAGES.keys() | _namespaces_of(client, asynchronous).keys())
+
+
+def _namespaces_of(client: Any, asynchronous: bool) -> dict[str, Callable[[Any], object]]:
+    found: dict[str, Namespace] = client._assembly.namespaces  # noqa: SLF001 - the clients' own code
+    creating = {name: each.create_async if asynchronous else each.create for name, each in found.items()}
+    return {name: create for name, create in creating.items() if create is not None}
 
 
 _PACKAGES = {

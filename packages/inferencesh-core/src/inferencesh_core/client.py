@@ -26,6 +26,21 @@ if TYPE_CHECKING:
 N = TypeVar("N")
 
 
+class NamespaceName:
+    """Stands in a client's class for a namespace, so that completion, `dir` and mocks find it there.
+
+    It is not a data descriptor: a namespace that was made is looked up past it.
+    """
+
+    _name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, client: Any, owner: type) -> Any:
+        return self if client is None else client.__getattr__(self._name)
+
+
 class Inference:
     """A client of the inference.sh API. Threads may share it.
 
@@ -50,6 +65,7 @@ class Inference:
         session: OpenSession
         sessions: SessionsAPI
     else:
+        tasks, files, agent, agents, session, sessions = (NamespaceName() for _ in range(6))
 
         def __getattr__(self, name: str) -> Any:
             from .assembly import namespace_of  # noqa: PLC0415 - see above
@@ -83,6 +99,11 @@ class Inference:
         """Release the connections, and stop a local engine that nobody else uses."""
         self._driver.close()
         self._assembly.close()
+
+    def __dir__(self) -> list[str]:
+        from .assembly import names_of  # noqa: PLC0415 - see above
+
+        return names_of(self, super().__dir__())
 
     def __enter__(self) -> Self:
         return self
