@@ -167,7 +167,8 @@ NO_COUNTS = [0, -3, 2.5, "5", None, True]
 UNUSABLE = {
     **dict.fromkeys(("connect_timeout", "read_timeout", "deadline", "idle_seconds"), NO_SECONDS),
     **dict.fromkeys(("backoff_base", "backoff_cap"), NO_SECONDS),
-    **dict.fromkeys(("max_attempts", "max_line_bytes", "upload_concurrency", "pool_size"), NO_COUNTS),
+    **dict.fromkeys(("max_attempts", "upload_concurrency", "pool_size"), NO_COUNTS),
+    **dict.fromkeys(("max_line_bytes", "max_response_bytes"), NO_COUNTS),
     "upload_strings": ["sometimes", None, []],
     "verify": [None, 1, []],
     "user_agent": ["", " ", None, 5, "a\r\nX-Injected: y", "é"],

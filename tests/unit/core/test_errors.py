@@ -16,6 +16,7 @@ from inferencesh_core.errors import (
     ReadTimeoutError,
     RequirementError,
     RequirementsNotMetError,
+    ResponseTooLongError,
     SessionEndedError,
     SessionError,
     SessionExpiredError,
@@ -70,6 +71,7 @@ ONE_OF_EACH = [
     UploadError("a.png is gone"),
     PluginError("two of one name"),
     InputError("input.x is nan"),
+    ResponseTooLongError.of("GET https://a.test/tasks/t1", 100),
 ]
 
 

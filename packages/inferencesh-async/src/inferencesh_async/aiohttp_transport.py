@@ -17,6 +17,7 @@ from inferencesh_core.errors import (
     ConfigurationError,
     ConnectError,
     ReadTimeoutError,
+    ResponseTooLongError,
     TransportError,
     UploadError,
 )
@@ -72,11 +73,14 @@ class AiohttpTransport:
         try:
             response = await self._exchange(session, request, slot, _time_for_all(request))
             # Reading to the end gives the connection back, and anything else that ends it closes it.
-            return Response(response.status, _lower_case(response), await response.read())
+            body = await _whole_body(response, self._config.max_response_bytes)
         except _FAILURES as error:
             raise as_transport_error(error, _where(request)) from error
         finally:
             slot.release()
+        if body is None:
+            raise ResponseTooLongError.of(_where(request), self._config.max_response_bytes)
+        return Response(response.status, _lower_case(response), body)
 
     async def open(self, request: Request) -> AiohttpStream:
         """Open a response; see `Transport.open`."""
@@ -251,6 +255,26 @@ class AiohttpStream:
         """Give the connection back when the response was read to its end, close it otherwise."""
         self._response.close()
         self._slot.release()
+
+
+async def _whole_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes | None:
+    """Give the whole body, ``None`` when it is too long."""
+    length = response.content_length
+    if length is not None and length <= max_bytes and "Content-Encoding" not in response.headers:
+        return await response.read()
+    # How long it is shows while it comes: in chunks, unpacked, or until the connection ends.
+    blocks, left = [], max_bytes
+    try:
+        while left >= 0 and (block := await response.content.readany()):
+            blocks.append(block)
+            left -= len(block)
+    except BaseException:
+        response.close()
+        raise
+    if left < 0:
+        response.close()
+        return None
+    return b"".join(blocks)
 
 
 def _end(content: aiohttp.StreamReader) -> None:

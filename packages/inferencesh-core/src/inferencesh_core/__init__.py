@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .errors import PluginError as PluginError
     from .errors import ReadTimeoutError as ReadTimeoutError
     from .errors import RequirementsNotMetError as RequirementsNotMetError
+    from .errors import ResponseTooLongError as ResponseTooLongError
     from .errors import SessionEndedError as SessionEndedError
     from .errors import SessionError as SessionError
     from .errors import SessionExpiredError as SessionExpiredError
@@ -57,9 +58,10 @@ else:
             ".client": "Inference inference",
             ".errors": (
                 "APIError CertificateError ConfigurationError ConnectError InferenceError InputError "
-                "PluginError ReadTimeoutError RequirementsNotMetError SessionEndedError SessionError "
-                "SessionExpiredError SessionNotFoundError StreamError TaskCancelledError TaskError "
-                "TaskFailedError TaskTimeoutError TransportError UploadError WorkerLostError"
+                "PluginError ReadTimeoutError RequirementsNotMetError ResponseTooLongError "
+                "SessionEndedError SessionError SessionExpiredError SessionNotFoundError StreamError "
+                "TaskCancelledError TaskError TaskFailedError TaskTimeoutError TransportError UploadError "
+                "WorkerLostError"
             ),
             ".file": "File",
             ".files": "FilesAPI UploadFileOptions",
@@ -86,6 +88,7 @@ __all__ = [
     "ReadTimeoutError",
     "RequirementError",
     "RequirementsNotMetError",
+    "ResponseTooLongError",
     "SessionEndedError",
     "SessionError",
     "SessionExpiredError",

@@ -46,6 +46,7 @@ class ClientOptions(TypedDict, total=False):
     backoff_cap: float
     idle_seconds: float
     max_line_bytes: int
+    max_response_bytes: int
     upload_strings: UploadStrings
     upload_concurrency: int
     pool_size: int

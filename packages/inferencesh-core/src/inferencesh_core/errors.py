@@ -11,6 +11,7 @@
     ├── TransportError                 no answer; also a ConnectionError
     │   ├── ConnectError               nothing was sent
     │   │   └── CertificateError       the server is not who it should be; trying again cannot help
+    │   ├── ResponseTooLongError       the answer is longer than a client takes; trying again cannot help
     │   └── ReadTimeoutError           the answer did not come in time; also a TimeoutError
     ├── StreamError                    a stream that cannot be read or followed
     ├── TaskError                      the task did not complete; also a RuntimeError
@@ -214,6 +215,19 @@ class CertificateError(ConnectError):
     """The server's certificate is not trusted, or no common way to encrypt was found."""
 
     final = True
+
+
+class ResponseTooLongError(TransportError):
+    """The answer is longer than `ClientConfig.max_response_bytes`."""
+
+    final = True
+
+    @classmethod
+    def of(cls, line: str, limit: int) -> ResponseTooLongError:
+        """Give the error of a call: ``GET https://…`` and the bytes that were allowed."""
+        return cls(
+            f"{line}: the answer is longer than {limit} bytes; raise max_response_bytes if that is right"
+        )
 
 
 class ReadTimeoutError(TransportError, TimeoutError):

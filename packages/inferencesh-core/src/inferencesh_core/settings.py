@@ -61,7 +61,8 @@ _COUNT = ("a whole number above 0", _is_count)
 _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("connect_timeout", "read_timeout", "deadline", "idle_seconds"), _SECONDS),
     **dict.fromkeys(("backoff_base", "backoff_cap"), _SECONDS),
-    **dict.fromkeys(("max_attempts", "max_line_bytes", "upload_concurrency", "pool_size"), _COUNT),
+    **dict.fromkeys(("max_attempts", "upload_concurrency", "pool_size"), _COUNT),
+    **dict.fromkeys(("max_line_bytes", "max_response_bytes"), _COUNT),
     "upload_strings": (
         "'explicit', 'never' or 'legacy'",
         lambda value: isinstance(value, str) and value in {"explicit", "never", "legacy"},

@@ -106,6 +106,7 @@ if TYPE_CHECKING:
         PluginError,
         ReadTimeoutError,
         RequirementsNotMetError,
+        ResponseTooLongError,
         SessionEndedError,
         SessionError,
         SessionExpiredError,
@@ -211,9 +212,10 @@ else:
             "inferencesh_core.client": "Inference inference",
             "inferencesh_core.errors": (
                 "APIError CertificateError ConfigurationError ConnectError InferenceError InputError "
-                "PluginError ReadTimeoutError RequirementsNotMetError SessionEndedError SessionError "
-                "SessionExpiredError SessionNotFoundError StreamError TaskCancelledError TaskError "
-                "TaskFailedError TaskTimeoutError TransportError UploadError WorkerLostError"
+                "PluginError ReadTimeoutError RequirementsNotMetError ResponseTooLongError "
+                "SessionEndedError SessionError SessionExpiredError SessionNotFoundError StreamError "
+                "TaskCancelledError TaskError TaskFailedError TaskTimeoutError TransportError UploadError "
+                "WorkerLostError"
             ),
             "inferencesh_core.fetch": "download",
             "inferencesh_core.file": "File",
@@ -303,6 +305,7 @@ __all__ = [
     "Rejection",
     "RequirementError",
     "RequirementsNotMetError",
+    "ResponseTooLongError",
     "SessionEndedError",
     "SessionError",
     "SessionExpiredError",

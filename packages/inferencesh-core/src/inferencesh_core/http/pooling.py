@@ -28,7 +28,7 @@ from urllib3.exceptions import (
     TimeoutError as Urllib3TimeoutError,
 )
 
-from ..errors import CertificateError, ConnectError, ReadTimeoutError, TransportError
+from ..errors import CertificateError, ConnectError, ReadTimeoutError, ResponseTooLongError, TransportError
 from .chunks import ChunkDecoder, ChunkError
 from .messages import Response
 from .quiet_log import QuietPool
@@ -236,19 +236,36 @@ class PooledStream:
         self._response.close()
 
 
-def whole_response(raw: Any, request: Request) -> Response:
+def whole_response(raw: Any, request: Request, max_bytes: int) -> Response:
     """Read a response of urllib3 to its end and give its connection back.
 
     Raises:
+        ResponseTooLongError: it is longer than ``max_bytes``.
         TransportError: it broke off, or took too long.
     """
+    headers = lower_case(raw.headers)
     try:
-        body = raw.read()
+        body = _body_of(raw, headers, max_bytes)
     except (HTTPError, OSError) as error:
         raw.close()
         raise as_transport_error(error, request) from error
+    if body is None:
+        raw.close()
+        raise ResponseTooLongError.of(_line_of(request), max_bytes)
     raw.release_conn()
-    return Response(raw.status, lower_case(raw.headers), body)
+    return Response(raw.status, headers, body)
+
+
+def _body_of(raw: Any, headers: dict[str, str], max_bytes: int) -> bytes | None:
+    """Give the whole body, ``None`` when it is too long."""
+    if raw.length_remaining is not None and "content-encoding" not in headers:
+        return raw.read() if raw.length_remaining <= max_bytes else None
+    # How long it is shows while it comes: in chunks, unpacked, or until the connection ends.
+    blocks, left = [], max_bytes
+    while left >= 0 and (block := raw.read(READ_BLOCK_BYTES)):
+        blocks.append(block)
+        left -= len(block)
+    return b"".join(blocks) if left >= 0 else None
 
 
 def lower_case(headers: Any) -> dict[str, str]:
@@ -258,7 +275,7 @@ def lower_case(headers: Any) -> dict[str, str]:
 
 def as_transport_error(error: Exception, request: Request) -> TransportError:
     """Give what an error of urllib3 or of the socket means to a flow."""
-    where = f"{request.method} {request.url.partition('?')[0]}"
+    where = _line_of(request)
     if isinstance(error, SSLError):
         return CertificateError(f"{where}: no secure connection: {error}")
     if isinstance(error, (NewConnectionError, ConnectTimeoutError, ProxyError, LocationValueError)):
@@ -266,6 +283,10 @@ def as_transport_error(error: Exception, request: Request) -> TransportError:
     if isinstance(error, (Urllib3TimeoutError, TimeoutError)) or isinstance(_innermost(error), TimeoutError):
         return ReadTimeoutError(f"{where}: no answer in time")
     return TransportError(f"{where}: the connection broke: {_cause(error)}")
+
+
+def _line_of(request: Request) -> str:
+    return f"{request.method} {request.url.partition('?')[0]}"
 
 
 def _cause(error: BaseException) -> str:

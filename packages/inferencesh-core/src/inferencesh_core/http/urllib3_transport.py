@@ -34,7 +34,7 @@ class Urllib3Transport:
 
     def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
-        return whole_response(self._exchange(request), request)
+        return whole_response(self._exchange(request), request, self._config.max_response_bytes)
 
     def open(self, request: Request) -> PooledStream:
         """Open a response; see `Transport.open`."""

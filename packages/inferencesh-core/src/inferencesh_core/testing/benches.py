@@ -7,12 +7,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from ..config import ClientConfig
 from ..errors import TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..config import ClientConfig
     from ..http.messages import Request, Response
 
 PATIENCE = 10.0
@@ -22,8 +22,8 @@ PATIENCE = 10.0
 class Blocking:
     """A synchronous transport under test."""
 
-    def __init__(self, make: Callable[[ClientConfig], Any]) -> None:
-        self.transport = make(ClientConfig())
+    def __init__(self, make: Callable[[ClientConfig], Any], config: ClientConfig) -> None:
+        self.transport = make(config)
 
     def send(self, request: Request) -> Response:
         """Give the response."""
@@ -56,13 +56,13 @@ class Blocking:
 class Awaited:
     """An asynchronous transport under test, each of its steps run to the end."""
 
-    def __init__(self, make: Callable[[ClientConfig], Any]) -> None:
+    def __init__(self, make: Callable[[ClientConfig], Any], config: ClientConfig) -> None:
         import asyncio  # noqa: PLC0415 - only these tests need it
 
         self._loop = asyncio.new_event_loop()
         self._gather = asyncio.gather
         self._sleep = asyncio.sleep
-        self.transport = self._run(self._made(make))
+        self.transport = self._run(self._made(make, config))
 
     def send(self, request: Request) -> Response:
         """Give the response."""
@@ -89,8 +89,8 @@ class Awaited:
     def _run(self, awaitable: Any) -> Any:
         return self._loop.run_until_complete(awaitable)
 
-    async def _made(self, make: Callable[[ClientConfig], Any]) -> Any:
-        return make(ClientConfig())
+    async def _made(self, make: Callable[[ClientConfig], Any], config: ClientConfig) -> Any:
+        return make(config)
 
     async def _all(self, requests: list[Request]) -> list[Response]:
         responses: list[Response] = await self._gather(*map(self.transport.send, requests))

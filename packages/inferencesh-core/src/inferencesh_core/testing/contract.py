@@ -22,9 +22,11 @@ import io
 import socket
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from ..errors import ConnectError, ReadTimeoutError, TransportError, UploadError
+from ..config import ClientConfig
+from ..errors import ConnectError, ReadTimeoutError, ResponseTooLongError, TransportError, UploadError
 from ..http.messages import Request
 from ..sources import UploadSource
 from .benches import PATIENCE, Awaited, Blocking
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
 
-    from ..config import ClientConfig
     from ..http.transport import AsyncTransport, Transport
 
 
@@ -54,7 +55,10 @@ class TransportContract:
         raise NotImplementedError(f"{type(self).__name__} must say how its transport is made")
 
     def _bench(self) -> Any:
-        return Blocking(self.make_transport)
+        return Blocking(self.make_transport, self._config())
+
+    def _config(self) -> ClientConfig:
+        return ClientConfig(max_response_bytes=self.max_response_bytes)
 
     @contextlib.contextmanager
     def _served(self, handle: Callable[[Exchange], None]) -> Iterator[tuple[Loopback, Any]]:
@@ -190,6 +194,26 @@ class TransportContract:
 
         with self._served(handle) as (server, bench):
             assert bench.send(_get(server)).body == b"all there is"
+
+    # --- answers that are too long ---
+
+    max_response_bytes = 300_000
+    """What the transports under test take at most."""
+
+    def test_an_answer_of_the_longest_length_is_taken_however_it_is_told(self) -> None:
+        for answer in _ANSWERS:
+            with self._served(partial(answer, size=self.max_response_bytes)) as (server, bench):
+                assert bench.send(_get(server)).body == bytes(self.max_response_bytes)
+
+    def test_a_longer_answer_is_refused_before_it_fills_the_memory(self) -> None:
+        for answer in [*_ANSWERS, _answer_without_end]:
+            with self._served(partial(answer, size=self.max_response_bytes + 1)) as (
+                server,
+                bench,
+            ):
+                error = self._error_of(bench, _get(server))
+                assert isinstance(error, ResponseTooLongError), error
+                assert str(self.max_response_bytes) in str(error)
 
     # --- what goes wrong ---
 
@@ -448,7 +472,36 @@ class AsyncTransportContract(TransportContract):
     """What a transport of an asynchronous client has to do; it is made on the event loop."""
 
     def _bench(self) -> Any:
-        return Awaited(self.make_transport)
+        return Awaited(self.make_transport, self._config())
+
+
+def _answer_with_length(exchange: Exchange, size: int) -> None:
+    exchange.answer(bytes(size))
+
+
+def _answer_in_chunks(exchange: Exchange, size: int) -> None:
+    exchange.start()
+    exchange.chunk(bytes(size))
+    exchange.chunk(b"")
+
+
+def _answer_packed(exchange: Exchange, size: int) -> None:
+    exchange.answer(gzip.compress(bytes(size)), headers={"Content-Encoding": "gzip"})
+
+
+def _answer_until_the_end(exchange: Exchange, size: int) -> None:
+    exchange.start(200, {"Connection": "close"})
+    exchange.write(bytes(size))
+    exchange.close()
+
+
+def _answer_without_end(exchange: Exchange, size: int) -> None:
+    exchange.start()
+    while not exchange.wait(0):
+        exchange.chunk(bytes(size // 30))
+
+
+_ANSWERS = (_answer_with_length, _answer_in_chunks, _answer_packed, _answer_until_the_end)
 
 
 class _Zeros(io.RawIOBase):
