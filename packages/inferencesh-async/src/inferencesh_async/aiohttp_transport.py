@@ -65,6 +65,7 @@ class AiohttpTransport:
         self._slots = Slots(MAX_CONNECTIONS)
         self._finding_routes = asyncio.Lock()
         self._routes: dict[str, _Route] = {}
+        self._responses: weakref.WeakSet[aiohttp.ClientResponse] = weakref.WeakSet()
 
     async def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
@@ -100,8 +101,11 @@ class AiohttpTransport:
         return AiohttpStream(response, slot)
 
     async def close(self) -> None:
-        """Close every pooled connection; the transport is of no further use."""
+        """Close every connection; the transport is of no further use."""
         self._is_closed = True
+        for response in tuple(self._responses):
+            # The end of the session would leave whoever reads from it waiting.
+            response.content.set_exception(aiohttp.ClientConnectionError("the client was closed"))
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             await keeper.aclose()
@@ -133,7 +137,7 @@ class AiohttpTransport:
             if body.size is not None:
                 headers = {**headers, "Content-Length": str(body.size)}
             body = blocks_of(body, slot.lasts, encrypted=route.is_encrypted)
-        return await session.request(
+        response = await session.request(
             request.method,
             request.url,
             headers=headers,
@@ -143,6 +147,8 @@ class AiohttpTransport:
             proxy=route.proxy,
             allow_redirects=False,
         )
+        self._responses.add(response)
+        return response
 
     async def _new_route(self, origin: str) -> _Route:
         if origin.startswith("http:"):

@@ -85,7 +85,10 @@ class AsyncInference:
         return face(self)
 
     async def aclose(self) -> None:
-        """Release the connections, and stop a local engine that nobody else uses."""
+        """Release the connections, and stop a local engine that nobody else uses.
+
+        What other tasks are waiting for ends in a `ConfigurationError`.
+        """
         await self._driver.close()
         if self._assembly.has_endpoint:
             import asyncio  # noqa: PLC0415 - see above

@@ -96,7 +96,10 @@ class Inference:
         return face(self)
 
     def close(self) -> None:
-        """Release the connections, and stop a local engine that nobody else uses."""
+        """Release the connections, and stop a local engine that nobody else uses.
+
+        What other threads are waiting for ends in a `ConfigurationError`.
+        """
         self._driver.close()
         self._assembly.close()
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import os
 import socket
 import ssl
+import threading
 import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -141,6 +144,9 @@ class _WithDeadline:
     deadline: float | None = None
     sent_by: float | None = None
     connecting_took: float = 0.0
+    wire: Any = None
+    process: int = 0
+    is_cut: bool = False
 
     def expect_within(self, seconds: float | None) -> None:
         self.deadline = None if seconds is None else time.monotonic() + seconds
@@ -159,6 +165,15 @@ class _WithDeadline:
             raise TimeoutError("the time for the request is over")
         return min(SEND_SECONDS, left)
 
+    def cut(self) -> None:
+        """End whatever is read and written by it now, from whatever thread; it is of no further use."""
+        self.is_cut = True
+        # A forked child has its parent's connections too, and they are not its own to end.
+        if self.wire is not None and self.process == os.getpid():
+            with contextlib.suppress(OSError):
+                # The plain socket's method: that of an encrypted one takes its state from who reads.
+                socket.socket.shutdown(self.wire, socket.SHUT_RDWR)
+
     def connect(self) -> None:
         started = time.monotonic()
         try:
@@ -169,6 +184,11 @@ class _WithDeadline:
             # urllib3 takes a cut in the handshake for one of the exchange, but nothing was sent yet.
             raise NewConnectionError(self, f"cut while connecting: {error}") from error  # type: ignore[arg-type]
         self.connecting_took = time.monotonic() - started
+        # Kept beside `sock`, which the connection lets go of while a response is still read from it.
+        self.wire, self.process = getattr(self.sock, "socket", self.sock), os.getpid()
+        if self.is_cut:
+            self.close()  # type: ignore[attr-defined]
+            raise NewConnectionError(self, "the transport was closed")  # type: ignore[arg-type]
         self.sock = _DeadlineSocket(self.sock, self)
         self.sock.settimeout(SEND_SECONDS)
 
@@ -193,17 +213,47 @@ class _TLSConnection(_WithDeadline, HTTPSConnection):
     response_class = _Response
 
 
-class _PlainPool(QuietPool, urllib3.HTTPConnectionPool):
+class _CuttablePool(QuietPool):
+    """Mixed into a pool: it knows its connections, also those in use."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._known: WeakSet[_WithDeadline] = WeakSet()
+        self._noting = threading.Lock()
+
+    def _new_conn(self) -> Any:
+        connection = super()._new_conn()  # type: ignore[misc]
+        with self._noting:
+            self._known.add(connection)
+        return connection
+
+    def cut(self) -> None:
+        with self._noting:
+            connections = tuple(self._known)
+        for connection in connections:
+            connection.cut()
+
+
+class _PlainPool(_CuttablePool, urllib3.HTTPConnectionPool):
     ConnectionCls = _PlainConnection
 
 
-class _TLSPool(QuietPool, urllib3.HTTPSConnectionPool):
+class _TLSPool(_CuttablePool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 
 def use_deadlines(manager: urllib3.PoolManager) -> None:
     """Make the pools of ``manager`` obey deadlines."""
     manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
+
+
+def close_pools(manager: urllib3.PoolManager) -> None:
+    """Close the pools of ``manager`` and their connections, those in use included."""
+    for key in manager.pools.keys():  # noqa: SIM118 - it is no mapping one iterates over
+        pool: Any = manager.pools.get(key)
+        if isinstance(pool, _CuttablePool):
+            pool.cut()
+    manager.clear()
 
 
 class PooledStream:

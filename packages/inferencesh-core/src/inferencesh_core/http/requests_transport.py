@@ -27,6 +27,7 @@ from .pooling import (
     SEND_BLOCK_BYTES,
     PooledStream,
     as_transport_error,
+    close_pools,
     opened_body,
     use_deadlines,
     whole_response,
@@ -64,7 +65,7 @@ class RequestsTransport:
         return PooledStream(self._exchange(request), request)
 
     def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every connection; see `Transport.close`."""
         self.session.close()
 
     def _exchange(self, request: Request) -> Any:
@@ -121,6 +122,10 @@ class _DeadlineAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, blocksize=SEND_BLOCK_BYTES, **kwargs)
         use_deadlines(manager)
         return manager
+
+    def close(self) -> None:
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            close_pools(manager)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         if origin_of(request.url or "").startswith("https:"):

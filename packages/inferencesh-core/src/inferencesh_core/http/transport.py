@@ -53,7 +53,7 @@ class Transport(Protocol):
         """
 
     def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every connection; what other threads wait for ends in a `TransportError`."""
 
 
 class AsyncResponseStream(Protocol):
@@ -79,4 +79,4 @@ class AsyncTransport(Protocol):
         """See `Transport.open`."""
 
     async def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every connection; see `Transport.close`."""

@@ -14,6 +14,7 @@ from .pooling import (
     SEND_BLOCK_BYTES,
     PooledStream,
     as_transport_error,
+    close_pools,
     opened_body,
     use_deadlines,
     whole_response,
@@ -41,10 +42,10 @@ class Urllib3Transport:
         return PooledStream(self._exchange(request), request)
 
     def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every connection; see `Transport.close`."""
         pools, self._pools = self._pools, {}
         for pool in pools.values():
-            pool.clear()
+            close_pools(pool)
 
     def _exchange(self, request: Request) -> Any:
         body, headers, close_body = opened_body(request)

@@ -436,6 +436,23 @@ class TransportContract:
             bench.close()
             assert left.wait(PATIENCE)
 
+    def test_closing_a_transport_ends_what_others_wait_for(self) -> None:
+        arrived = threading.Event()
+
+        def handle(exchange: Exchange) -> None:
+            if exchange.target != "/silent":
+                exchange.start(200, {"Connection": "close"} if exchange.target == "/until-the-end" else None)
+                exchange.write(b"5\r\nfirst\r\n")
+            arrived.set()
+            exchange.hang()
+
+        for path, opens in (("silent", False), ("chunks", False), ("chunks", True), ("until-the-end", True)):
+            with self._served(handle) as (server, bench):
+                arrived.clear()
+                started = time.monotonic()
+                bench.use_until_closed(_get(server, path), arrived, opens=opens)
+                assert time.monotonic() - started < PATIENCE / 2, f"{path} went on after the close"
+
     def _error_of(self, bench: Any, request: Request) -> Exception:
         try:
             response = bench.send(request)
