@@ -8,7 +8,7 @@ import io
 import sys
 import weakref
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import aiohttp
 
@@ -25,6 +25,8 @@ from inferencesh_core.http.environment import proxy_for, tls_context
 from inferencesh_core.http.messages import Response, origin_of
 
 from .bodies import blocks_of
+from .chunked_body import READ_BUFFER_BYTES
+from .responses import PromptResponse, StreamResponse
 from .slots import Slots
 
 if sys.version_info >= (3, 11):
@@ -34,15 +36,13 @@ else:
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable
 
     from inferencesh_core.config import ClientConfig
     from inferencesh_core.http.messages import Request
 
+    from .chunked_body import ChunkedBody
     from .slots import Slot
-
-READ_BUFFER_BYTES = 256 * 1024
-"""How much of a stream may arrive before its reader takes it; then the socket is read no more."""
 
 LARGE_BODY_BYTES = 256 * 1024
 """Larger ones are sent piece by piece."""
@@ -58,21 +58,23 @@ class AiohttpTransport:
 
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: _Sessions | None = None
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
         self._slots = Slots(MAX_CONNECTIONS)
         self._finding_routes = asyncio.Lock()
         self._routes: dict[str, _Route] = {}
-        self._responses: weakref.WeakSet[aiohttp.ClientResponse] = weakref.WeakSet()
+        self._responses: weakref.WeakSet[PromptResponse] = weakref.WeakSet()
 
     async def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
-        session = self._current_session()
+        session = self._current_sessions().calls
         slot = await self._slot(request)
         try:
-            response = await self._exchange(session, request, slot, _time_for_all(request))
+            route = self._routes.get(origin_of(request.url)) or await self._new_route(request.url)
+            response = await _exchange(session, request, route, slot, _time_for_all(request))
+            self._responses.add(cast("PromptResponse", response))
             # Reading to the end gives the connection back, and anything else that ends it closes it.
             body = await _whole_body(response, self._config.max_response_bytes)
         except _FAILURES as error:
@@ -85,27 +87,27 @@ class AiohttpTransport:
 
     async def open(self, request: Request) -> AiohttpStream:
         """Open a response; see `Transport.open`."""
-        session = self._current_session()
+        session = self._current_sessions().streams
         slot = await self._slot(request)
         try:
             async with time_limit(request.read_timeout):
-                response = await self._exchange(
-                    session, request, slot, _time_limits(None, request.connect_timeout, None)
-                )
+                route = self._routes.get(origin_of(request.url)) or await self._new_route(request.url)
+                limits = _time_limits(None, request.connect_timeout, None)
+                response = await _exchange(session, request, route, slot, limits)
+                self._responses.add(cast("PromptResponse", response))
         except BaseException as error:
             slot.release()
             if isinstance(error, _FAILURES):
                 raise as_transport_error(error, _where(request)) from error
             raise
         slot.lasts()
-        return AiohttpStream(response, slot)
+        return AiohttpStream(cast("StreamResponse", response), slot)
 
     async def close(self) -> None:
         """Close every connection; the transport is of no further use."""
         self._is_closed = True
         for response in tuple(self._responses):
-            # The end of the session would leave whoever reads from it waiting.
-            response.content.set_exception(aiohttp.ClientConnectionError("the client was closed"))
+            response.break_off()
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             await keeper.aclose()
@@ -123,34 +125,8 @@ class AiohttpTransport:
                 f"{_where(request)}: {MAX_CONNECTIONS} other requests kept waiting for their answers"
             ) from error
 
-    async def _exchange(
-        self, session: aiohttp.ClientSession, request: Request, slot: Slot, limits: aiohttp.ClientTimeout
-    ) -> aiohttp.ClientResponse:
-        origin = origin_of(request.url)
-        route = self._routes.get(origin) or await self._new_route(origin)
-        headers: Any = request.headers
-        body: Any = request.body
-        if isinstance(body, bytes):
-            # aiohttp warns of large ones, which it would send in one piece.
-            body = body if len(body) <= LARGE_BODY_BYTES else io.BytesIO(body)
-        elif body is not None:
-            if body.size is not None:
-                headers = {**headers, "Content-Length": str(body.size)}
-            body = blocks_of(body, slot.lasts, encrypted=route.is_encrypted)
-        response = await session.request(
-            request.method,
-            request.url,
-            headers=headers,
-            data=body,
-            timeout=limits,
-            ssl=route.context,
-            proxy=route.proxy,
-            allow_redirects=False,
-        )
-        self._responses.add(response)
-        return response
-
-    async def _new_route(self, origin: str) -> _Route:
+    async def _new_route(self, url: str) -> _Route:
+        origin = origin_of(url)
         if origin.startswith("http:"):
             return self._routes.setdefault(origin, _Route.to(origin, self._config))
         # Authorities are read from files, and once: connections are shared only by those of one TLS context.
@@ -159,13 +135,13 @@ class AiohttpTransport:
                 self._routes[origin] = await asyncio.to_thread(_Route.to, origin, self._config)
         return self._routes[origin]
 
-    def _current_session(self) -> aiohttp.ClientSession:
+    def _current_sessions(self) -> _Sessions:
         loop = asyncio.get_running_loop()
-        if self._session is None or self._loop is not loop or self._is_closed:
-            self._session = self._new_session(loop)
-        return self._session
+        if self._sessions is None or self._loop is not loop or self._is_closed:
+            self._sessions = self._new_sessions(loop)
+        return self._sessions
 
-    def _new_session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
+    def _new_sessions(self, loop: asyncio.AbstractEventLoop) -> _Sessions:
         if self._is_closed:
             raise ConfigurationError("this client is closed; make another one")
         if self._loop is not None and self._loop is not loop and not self._loop.is_closed():
@@ -175,37 +151,75 @@ class AiohttpTransport:
         # A loop that is over took its connections with it.
         self._loop = loop
         self._slots, self._finding_routes = Slots(MAX_CONNECTIONS), asyncio.Lock()
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=READ_BUFFER_BYTES,
-            response_class=_Response,
-        )
-        keeper = self._keeper = _keeper_of(session)
+        sessions = _Sessions.open()
+        keeper = self._keeper = _keeper_of(sessions)
         # To its first step, which waits for nothing: from there on the loop knows it.
         with contextlib.suppress(StopIteration):
             keeper.__anext__().send(None)
         # What this holds is not yet garbage when the transport is, so aiohttp finds nothing to complain of.
         weakref.finalize(self, _let_go, loop, keeper).atexit = False
-        return session
+        return sessions
 
 
-class _Response(aiohttp.ClientResponse):
-    """A response whose connection ends at once when it is closed early."""
+def _exchange(
+    session: aiohttp.ClientSession,
+    request: Request,
+    route: _Route,
+    slot: Slot,
+    limits: aiohttp.ClientTimeout,
+) -> Awaitable[aiohttp.ClientResponse]:
+    headers: Any = request.headers
+    body: Any = request.body
+    if isinstance(body, bytes):
+        # aiohttp warns of large ones, which it would send in one piece.
+        body = body if len(body) <= LARGE_BODY_BYTES else io.BytesIO(body)
+    elif body is not None:
+        if body.size is not None:
+            headers = {**headers, "Content-Length": str(body.size)}
+        body = blocks_of(body, slot.lasts, encrypted=route.is_encrypted)
+    return session.request(
+        request.method,
+        request.url,
+        headers=headers,
+        data=body,
+        timeout=limits,
+        ssl=route.context,
+        proxy=route.proxy,
+        allow_redirects=False,
+    )
 
-    def close(self) -> None:
-        # Left to itself, an encrypted connection first waits half a minute for the server to say goodbye.
-        if self.connection is not None and self.connection.transport is not None:
-            self.connection.transport.abort()
-        super().close()
+
+class _Sessions(NamedTuple):
+    """One pool of connections, with two kinds of responses."""
+
+    calls: aiohttp.ClientSession
+    streams: aiohttp.ClientSession
+
+    @classmethod
+    def open(cls) -> _Sessions:
+        pool = aiohttp.TCPConnector(limit=0)
+        return cls(*(_session(pool, kind) for kind in (PromptResponse, StreamResponse)))
+
+    async def close(self) -> None:
+        await self.streams.close()
+        await self.calls.close()
 
 
-async def _keeper_of(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
-    """Close the session when this is closed; at its end, the loop does so too."""
+def _session(pool: aiohttp.TCPConnector, kind: type[aiohttp.ClientResponse]) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=pool,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=READ_BUFFER_BYTES,
+        response_class=kind,
+    )
+
+
+async def _keeper_of(sessions: _Sessions) -> AsyncGenerator[None, None]:
+    """Close the sessions when this is closed; at its end, the loop does so too."""
     try:
         yield
     finally:
-        await session.close()
+        await sessions.close()
 
 
 def _let_go(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None, None]) -> None:
@@ -233,7 +247,7 @@ class AiohttpStream:
 
     __slots__ = ("_response", "_slot", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, slot: Slot) -> None:
+    def __init__(self, response: StreamResponse, slot: Slot) -> None:
         self.status = response.status
         self.headers = _lower_case(response)
         self._response = response
@@ -241,7 +255,7 @@ class AiohttpStream:
 
     async def read(self, timeout: float | None) -> bytes:
         """Give the bytes that arrive next; see `ResponseStream.read`."""
-        content = self._response.content
+        content = self._response.arriving
         timer = None
         try:
             # Most of what comes fast is there already, and a timer for each piece would cost more than it.
@@ -283,7 +297,7 @@ async def _whole_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes
     return b"".join(blocks)
 
 
-def _end(content: aiohttp.StreamReader) -> None:
+def _end(content: ChunkedBody | aiohttp.StreamReader) -> None:
     content.set_exception(asyncio.TimeoutError())
 
 

@@ -50,8 +50,21 @@ class AsyncioDriver:
     async def run(self, flow: Flow[R]) -> R:
         """Run a flow to its end; cancelling closes what it had opened."""
         scope = _Scope(self._transport)
+        value: Any = None
+        error: Exception | None = None
         try:
-            return await scope.run(flow)
+            while True:
+                try:
+                    step = flow.send(value) if error is None else flow.throw(error)
+                except StopIteration as end:
+                    return end.value  # type: ignore[no-any-return]
+                value, error = None, None
+                try:
+                    # No coroutine stands between this one and what is waited for: a thousand calls at once
+                    # would keep a thousand of it.
+                    value = scope.at_once(step) if type(step) in _AT_ONCE else await scope.awaited(step)
+                except Exception as problem:  # noqa: BLE001 - whatever the world raises is the flow's to judge
+                    error = problem
         finally:
             flow.close()
             await scope.close()
@@ -59,20 +72,23 @@ class AsyncioDriver:
     async def iterate(self, feed: Feed[T, Any]) -> AsyncGenerator[T, None]:
         """Give what a feed emits; closing the iterator closes the feed and its streams."""
         scope = _Scope(self._transport)
+        value: Any = None
+        error: Exception | None = None
         try:
-            value: Any = None
-            error: Exception | None = None
             while True:
                 try:
                     step = feed.send(value) if error is None else feed.throw(error)
                 except StopIteration:
                     return
+                value, error = None, None
                 if isinstance(step, Emit):
                     for emitted in step.values:
                         yield emitted
-                    value, error = None, None
-                else:
-                    value, error = await scope.perform(step)
+                    continue
+                try:
+                    value = scope.at_once(step) if type(step) in _AT_ONCE else await scope.awaited(step)
+                except Exception as problem:  # noqa: BLE001 - as above
+                    error = problem
         finally:
             feed.close()
             await scope.close()
@@ -91,27 +107,18 @@ class _Scope:
         self._groups: list[_TaskGroup] = []
         self._afterwards: list[Flow[None]] = []
 
-    async def run(self, flow: Flow[R]) -> R:
-        value: Any = None
-        error: Exception | None = None
-        while True:
-            try:
-                step = flow.send(value) if error is None else flow.throw(error)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            if isinstance(step, Emit):
-                raise TypeError("this operation emits values: iterate it instead of running it")
-            value, error = await self.perform(step)
+    def at_once(self, effect: Effect) -> Any:
+        """Give what an effect comes to that waits for nothing."""
+        return _AT_ONCE[type(effect)](self, effect)
 
-    async def perform(self, effect: Effect) -> tuple[Any, Exception | None]:
-        """Give what the effect comes to: its result, or the error to throw into the flow."""
-        try:
-            return await _PERFORM[type(effect)](self, effect), None
-        except Exception as error:  # noqa: BLE001 - whatever the world raises is the flow's to judge
-            return None, error
+    def awaited(self, effect: Effect | Emit[Any]) -> Awaitable[Any]:
+        """Give what is to be awaited for what an effect comes to."""
+        if isinstance(effect, Emit):
+            raise TypeError("this operation emits values: iterate it instead of running it")
+        return _AWAITED[type(effect)](self, effect)
 
-    async def send(self, effect: Send) -> Response:
-        return await self._transport.send(effect.request)
+    def send(self, effect: Send) -> Awaitable[Response]:
+        return self._transport.send(effect.request)
 
     async def open_stream(self, effect: OpenStream) -> OpenedStream:
         response = await self._transport.open(effect.request)
@@ -119,17 +126,17 @@ class _Scope:
         self._streams.append(stream)
         return stream
 
-    async def read(self, effect: Read) -> bytes:
-        return await effect.stream.body.read(effect.timeout)  # type: ignore[no-any-return]
+    def read(self, effect: Read) -> Awaitable[bytes]:
+        return effect.stream.body.read(effect.timeout)  # type: ignore[no-any-return]
 
     async def close_stream(self, effect: CloseStream) -> None:
         self._streams.remove(effect.stream)
         await effect.stream.body.close()
 
-    async def sleep(self, effect: Sleep) -> None:
-        await asyncio.sleep(effect.seconds)
+    def sleep(self, effect: Sleep) -> Awaitable[None]:
+        return asyncio.sleep(effect.seconds)
 
-    async def now(self, _effect: Now) -> float:
+    def now(self, _effect: Now) -> float:
         return asyncio.get_running_loop().time()
 
     async def call(self, effect: Call) -> Any:
@@ -154,15 +161,15 @@ class _Scope:
             raise interrupt
         return result
 
-    async def fork(self, effect: Fork) -> _TaskGroup:
+    def fork(self, effect: Fork) -> _TaskGroup:
         group = _TaskGroup(self._transport, effect.flows, effect.limit)
         self._groups.append(group)
         return group
 
-    async def join(self, effect: Join) -> Outcome[Any] | None:
-        return await effect.group.join()  # type: ignore[attr-defined, no-any-return]
+    def join(self, effect: Join) -> Awaitable[Outcome[Any] | None]:
+        return effect.group.join()  # type: ignore[attr-defined, no-any-return]
 
-    async def afterwards(self, effect: Afterwards) -> None:
+    def afterwards(self, effect: Afterwards) -> None:
         self._afterwards.append(effect.flow)
 
     async def close(self) -> None:
@@ -177,18 +184,20 @@ class _Scope:
                 log_failed_farewell(error)
 
 
-_PERFORM: dict[type[Effect], Callable[[_Scope, Any], Awaitable[Any]]] = {
+_AT_ONCE: dict[type, Callable[[_Scope, Any], Any]] = {
+    Now: _Scope.now,
+    Fork: _Scope.fork,
+    Afterwards: _Scope.afterwards,
+}
+_AWAITED: dict[type, Callable[[_Scope, Any], Awaitable[Any]]] = {
     Send: _Scope.send,
     OpenStream: _Scope.open_stream,
     Read: _Scope.read,
     CloseStream: _Scope.close_stream,
     Sleep: _Scope.sleep,
-    Now: _Scope.now,
     Call: _Scope.call,
     CallApart: _Scope.call_apart,
-    Fork: _Scope.fork,
     Join: _Scope.join,
-    Afterwards: _Scope.afterwards,
 }
 
 

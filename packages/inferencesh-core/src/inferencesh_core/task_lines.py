@@ -48,10 +48,15 @@ class TaskView:
         """
         if self._finished or not isinstance(line, dict):
             return None
-        data, fields = (line, None) if "id" in line and "status" in line else _content_of(line)
-        if data is None:
-            return None
-        seq = line["seq"] if "seq" in line else data.get("seq")
+        data: Task = line
+        fields: Iterable[Any] | None = None
+        seq = line.get("seq")
+        if "id" not in line or "status" not in line:
+            content = _content_of(line)
+            if content is None:
+                return None
+            data, fields = content
+            seq = seq if "seq" in line else data.get("seq")
         if type(seq) is int:
             return self._accept_numbered(seq, data, fields)
         task = data if fields is None else self._with_changed(data, fields)
@@ -97,15 +102,15 @@ class TaskView:
         return task
 
 
-def _content_of(line: dict[str, Any]) -> tuple[Task | None, Iterable[Any] | None]:
+def _content_of(line: dict[str, Any]) -> tuple[Task, Iterable[Any] | None] | None:
     """Give the task wrapped in a line, and the names of the fields that count when it is not whole."""
     data, fields = line.get("data"), line.get("fields")
     if not isinstance(data, dict) or line.get("event") == "delta":
-        return None, None
+        return None
     if isinstance(fields, list):
         return data, fields
     if "status" not in data:
-        return None, None
+        return None
     return data, None if "id" in data else data
 
 

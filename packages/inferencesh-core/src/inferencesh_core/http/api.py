@@ -213,8 +213,7 @@ class Api:
         return unwrap(body)
 
     def _from_origin(self, request: Request) -> Flow[Response]:
-        answer = yield from self._redirected(request, send)
-        return answer  # type: ignore[return-value]  # `send` opens no stream
+        return self._redirected(request, send)  # type: ignore[return-value]  # `send` opens no stream
 
     def _redirected(self, request: Request, exchange: Callable[[Request], Flow[Any]]) -> Flow[Answer]:
         # One try has one read time-out, however many steps it takes.
