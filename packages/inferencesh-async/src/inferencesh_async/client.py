@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from inferencesh_core.client import NamespaceName
 
 # Importing the client must stay cheap: what making one needs is imported when one is made.
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
     from types import TracebackType
 
     from typing_extensions import Self, Unpack
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from inferencesh_core.files import AsyncFilesAPI, Uploadable, UploadOptions
     from inferencesh_core.task_lines import Task
     from inferencesh_core.task_streams import AsyncTaskStream
-    from inferencesh_core.tasks import AsyncTasksAPI
+    from inferencesh_core.tasks import AsyncTasksAPI, RunOptions
     from inferencesh_sessions import AsyncOpenSession, AsyncSessionsAPI
 
     from .driver import AsyncioDriver
@@ -122,9 +122,23 @@ class AsyncInference:
                 source=self,
             )
 
-    def run(self, params: Mapping[str, Any], **options: Any) -> Any:
+    @overload
+    def run(
+        self, params: Mapping[str, Any], *, stream: Literal[False] = False, **options: Unpack[RunOptions]
+    ) -> Coroutine[Any, Any, Task]: ...
+    @overload
+    def run(
+        self, params: Mapping[str, Any], *, stream: Literal[True], **options: Unpack[RunOptions]
+    ) -> AsyncTaskStream: ...
+    @overload
+    def run(
+        self, params: Mapping[str, Any], *, stream: bool, **options: Unpack[RunOptions]
+    ) -> Coroutine[Any, Any, Task] | AsyncTaskStream: ...
+    def run(
+        self, params: Mapping[str, Any], *, stream: bool = False, **options: Unpack[RunOptions]
+    ) -> Coroutine[Any, Any, Task] | AsyncTaskStream:
         """Do what `tasks.run` does; kept for code written before there were namespaces."""
-        return self.tasks.run(params, **options)
+        return self.tasks.run(params, stream=stream, **options)
 
     async def cancel(self, task_id: str) -> None:
         """Do what `tasks.cancel` does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 # Importing the client must stay cheap: what making one needs is imported when one is made.
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .flow.driver import SyncDriver
     from .task_lines import Task
     from .task_streams import TaskStream
-    from .tasks import TasksAPI
+    from .tasks import RunOptions, TasksAPI
 
 N = TypeVar("N")
 
@@ -119,9 +119,23 @@ class Inference:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.context.config.base_url}>"
 
-    def run(self, params: Mapping[str, Any], **options: Any) -> Any:
+    @overload
+    def run(
+        self, params: Mapping[str, Any], *, stream: Literal[False] = False, **options: Unpack[RunOptions]
+    ) -> Task: ...
+    @overload
+    def run(
+        self, params: Mapping[str, Any], *, stream: Literal[True], **options: Unpack[RunOptions]
+    ) -> TaskStream: ...
+    @overload
+    def run(
+        self, params: Mapping[str, Any], *, stream: bool, **options: Unpack[RunOptions]
+    ) -> Task | TaskStream: ...
+    def run(
+        self, params: Mapping[str, Any], *, stream: bool = False, **options: Unpack[RunOptions]
+    ) -> Task | TaskStream:
         """Do what `tasks.run` does; kept for code written before there were namespaces."""
-        return self.tasks.run(params, **options)
+        return self.tasks.run(params, stream=stream, **options)
 
     def cancel(self, task_id: str) -> None:
         """Do what `tasks.cancel` does."""

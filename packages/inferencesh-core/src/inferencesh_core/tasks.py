@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, overload
 from urllib.parse import quote
 
 from .errors import InferenceError, InputError, TaskTimeoutError, TransportError, UploadError
@@ -16,7 +16,7 @@ from .task_streams import AsyncTaskStream, TaskStream
 from .timed import Timed, unlimited
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 
     from .context import ClientContext
     from .flow.effects import Feed, Flow
@@ -197,20 +197,8 @@ class Tasks:
         concurrency: int = DEFAULT_CONCURRENCY,
         return_exceptions: bool = False,
         timeout: float | None = None,
-    ) -> Feed[Any, None]:
-        """Run many tasks, some at a time, and iterate over them as they complete.
-
-        Args:
-            params: What to run; taken as places become free, so it may be endless.
-            concurrency: Tasks under way at once, finished ones not yet consumed included.
-            return_exceptions: Give a failure as a value, in place of its task, instead of raising it; its
-                ``index`` says which of ``params`` it was.
-            timeout: Seconds for each task, its uploads and start included; ``None`` for as long as it takes.
-
-        Raises:
-            TypeError: ``params`` is no iterable of mappings.
-            InferenceError: the first failure, unless failures are returned; the rest is no longer followed.
-        """
+    ) -> Feed[Task | Exception, None]:
+        """Run many tasks and emit them as they complete; see `TasksAPI.run_many`."""
         _check_many(params, concurrency)
         options = FollowOptions(timeout=timeout)
         group = yield from fork((self.run(each, options) for each in params), concurrency)
@@ -267,6 +255,17 @@ def _path(task_id: str) -> str:
     return f"/tasks/{quote(_checked(task_id), safe='')}"
 
 
+class RunOptions(TypedDict, total=False):
+    """How a run is waited for, ``stream`` aside; see `TasksAPI.run`."""
+
+    wait: bool
+    auto_reconnect: bool
+    max_reconnects: int
+    reconnect_delay_ms: int
+    timeout: float | None
+    cancel_on_exit: bool
+
+
 class _TasksFace(Face[Tasks]):
     subject_type = Tasks
 
@@ -276,7 +275,6 @@ class _TasksFace(Face[Tasks]):
     list = iteration(Tasks.list)
     logs = operation(Tasks.logs)
     timings = operation(Tasks.timings)
-    run_many = iteration(Tasks.run_many)
 
 
 class TasksAPI(Sync, _TasksFace):
@@ -363,6 +361,51 @@ class TasksAPI(Sync, _TasksFace):
             return TaskStream(task, self._client, **vars(options), from_start=True, since=since)
         return self._driver.run(self._subject.run(params, options, wait))
 
+    @overload
+    def run_many(
+        self,
+        params: Iterable[Mapping[str, Any]],
+        *,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        return_exceptions: Literal[False] = False,
+        timeout: float | None = None,
+    ) -> Iterator[Task]: ...
+    @overload
+    def run_many(
+        self,
+        params: Iterable[Mapping[str, Any]],
+        *,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        return_exceptions: bool,
+        timeout: float | None = None,
+    ) -> Iterator[Task | Exception]: ...
+    def run_many(
+        self,
+        params: Iterable[Mapping[str, Any]],
+        *,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        return_exceptions: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[Task | Exception]:
+        """Run many tasks, some at a time, and iterate over them as they complete.
+
+        Args:
+            params: What to run; taken as places become free, so it may be endless.
+            concurrency: Tasks under way at once, finished ones not yet consumed included.
+            return_exceptions: Give a failure as a value, in place of its task, instead of raising it; its
+                ``index`` says which of ``params`` it was.
+            timeout: Seconds for each task, its uploads and start included; ``None`` for as long as it takes.
+
+        Raises:
+            TypeError: ``params`` is no iterable of mappings.
+            InferenceError: the first failure, unless failures are returned; the rest is no longer followed.
+        """
+        return self._driver.iterate(
+            self._subject.run_many(
+                params, concurrency=concurrency, return_exceptions=return_exceptions, timeout=timeout
+            )
+        )
+
     def stream(
         self,
         task_id: str,
@@ -445,6 +488,39 @@ class AsyncTasksAPI(Async, _TasksFace):
             begin = self._subject.begin(params, options)
             return AsyncTaskStream.of_new_task(begin, self._client, **vars(options), from_start=True)
         return self._driver.run(self._subject.run(params, options, wait))
+
+    @overload
+    def run_many(
+        self,
+        params: Iterable[Mapping[str, Any]],
+        *,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        return_exceptions: Literal[False] = False,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Task]: ...
+    @overload
+    def run_many(
+        self,
+        params: Iterable[Mapping[str, Any]],
+        *,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        return_exceptions: bool,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Task | Exception]: ...
+    def run_many(
+        self,
+        params: Iterable[Mapping[str, Any]],
+        *,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        return_exceptions: bool = False,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Task | Exception]:
+        """Run many tasks, some at a time; see `TasksAPI.run_many`."""
+        return self._driver.iterate(
+            self._subject.run_many(
+                params, concurrency=concurrency, return_exceptions=return_exceptions, timeout=timeout
+            )
+        )
 
     def stream(
         self,
