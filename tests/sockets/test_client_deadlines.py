@@ -167,6 +167,17 @@ def test_a_call_with_all_its_tries_ends_in_time(behaviour, client_of):
         assert len(server.seen) >= 2
 
 
+def test_a_time_limit_of_more_than_five_seconds_is_not_rounded_up():
+    with Loopback(silent) as server, held_client("key", server.url) as client:
+        started = time.monotonic()
+        # So that the end is far from any whole second of the clock.
+        seconds = 5.0 + (1.1 - started % 1) % 1
+        with pytest.raises(TaskTimeoutError):
+            client.tasks.run({"app": "a/b"}, timeout=seconds)
+        taken = time.monotonic() - started
+    assert seconds <= taken <= seconds + OVERSHOOT
+
+
 @pytest.mark.parametrize("client_of", [inference, held_client])
 def test_a_server_that_accepts_and_never_reads_is_given_up_in_time(client_of):
     import socket

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import math
 import sys
 import weakref
 from functools import lru_cache
@@ -332,7 +333,10 @@ def _time_for_all(request: Request) -> aiohttp.ClientTimeout:
 
 @lru_cache
 def _time_limits(total: float | None, sock_connect: float, sock_read: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=total, sock_connect=sock_connect, sock_read=sock_read)
+    # aiohttp would have those beyond five seconds end with a whole second of the clock.
+    return aiohttp.ClientTimeout(
+        total=total, sock_connect=sock_connect, sock_read=sock_read, ceil_threshold=math.inf
+    )
 
 
 def _lower_case(response: aiohttp.ClientResponse) -> dict[str, str]:
