@@ -218,12 +218,19 @@ def test_the_same_key_and_body_is_one_file(api):
     assert api.call("POST", "/files", {"files": [{"filename": "b"}]}, headers=key).status == 422
 
 
-@pytest.mark.parametrize("as_object", [False, True], ids=["string", "object"])
-def test_an_uploaded_file_reaches_the_app_and_its_result_comes_back_as_an_address(api, as_object):
-    file = announce(api, filename="note.txt")
+FORMS = {
+    "uri": lambda file: file["uri"],
+    "object": lambda file: {"uri": file["uri"]},
+    "record": lambda file: file,
+    "reference": lambda file: {key: file[key] for key in ("id", "uri", "filename", "content_type", "size")},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_uploaded_file_reaches_the_app_and_its_result_comes_back_as_an_address(api, form):
+    file = announce(api, filename="note.txt", path="texts/note.txt")
     put(api, file, b"shout")
-    given = {"uri": file["uri"]} if as_object else file["uri"]
-    task = api.run("upper", {"document": given}, wait=True).json
+    task = api.run("upper", {"document": FORMS[form](file)}, wait=True).json
     assert task["output"]["given"] == "note.txt"
     result = task["output"]["document"]
     assert result.startswith(f"{api.base_url}/blobs/")
@@ -241,6 +248,22 @@ def test_input_cannot_name_a_file_of_the_engines_machine(api, given):
     answer = api.run("upper", {"document": given}, wait=True)
     assert answer.status == 422
     assert "document" in answer.json["detail"]
+
+
+def test_a_record_of_a_file_elsewhere_names_none_of_the_engines_machine(api):
+    record = {"id": "f1", "uri": "data:text/plain,elsewhere", "path": "/etc/hostname", "rating": "unrated"}
+    task = api.run("upper", {"document": record}, wait=True).json
+    assert api.call("GET", target(task["output"]["document"])).content == b"ELSEWHERE"
+    assert api.run("upper", {"document": {**record, "uri": "file:///etc/hostname"}}).status == 422
+
+
+@pytest.mark.parametrize(
+    "given", ["", {}, "data: foo", "data:text/plain;base64,#", {"uri": "data: foo"}], ids=str
+)
+def test_what_is_no_file_is_refused_before_there_is_a_task(api, given):
+    api.run("upper", {"document": "data:,x"}, wait=True)  # its schema is known from now on
+    answer = api.run("upper", {"document": given})
+    assert (answer.status, "input.document" in answer.json["detail"]) == (422, True)
 
 
 def test_a_text_may_say_anything_about_files(api):

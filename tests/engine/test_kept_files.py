@@ -30,6 +30,18 @@ def page(tmp_path):
     return path
 
 
+@pytest.mark.parametrize(
+    ("name", "told"), [("", "is a folder; pack it into one file"), ("no", "does not exist")]
+)
+def test_an_output_that_is_no_file_says_what_it_is(tmp_path, name, told):
+    async def check():
+        async with running(tmp_path) as engine:
+            task = await ran(engine, do="file", path=str(tmp_path / name))
+            assert f"names a file at output.file that {told}: {tmp_path / name}" in task["error"]
+
+    asyncio.run(check())
+
+
 def test_the_files_of_a_forgotten_task_go_and_those_of_a_kept_one_stay(tmp_path, page):
     async def check():
         async with running(tmp_path, max_finished_tasks=1, output_file_seconds=0) as engine:

@@ -5,15 +5,19 @@ import asyncio
 from inferencesh_core.statuses import TaskStatus
 from inferencesh_engine.domain.idempotency import Idempotency
 from inferencesh_engine.engine import Engine
-from inline_engine import InlineWorkers, ran, running
+from inline_engine import InlineWorkers, crash, ran, running
 
 
 async def begun(engine, **given):
     """A task whose function has been entered, which is on disk."""
     outcome = await engine.run({"app": "inline", "input": {"do": "hang", **given}})
-    async for event in engine.subscribe(outcome.task["id"]):
+    return await entered(engine, outcome.task["id"])
+
+
+async def entered(engine, task_id):
+    async for event in engine.subscribe(task_id):
         if event.state.status is TaskStatus.RUNNING:
-            return outcome.task["id"]
+            return task_id
     raise AssertionError("the task never ran")
 
 
@@ -41,8 +45,33 @@ def test_an_app_that_opts_out_is_not_run_again(tmp_path):
     assert calls == []
 
 
+def test_an_engine_that_stops_and_starts_again_and_again_is_no_reason_to_give_a_task_up(tmp_path):
+    async def inside():
+        async with running(tmp_path) as engine:
+            task_id = await begun(engine)
+        for _ in range(4):
+            async with running(tmp_path) as engine:
+                await entered(engine, task_id)
+        workers = InlineWorkers()
+        async with running(tmp_path, workers) as engine:
+            workers.gate.set()
+            return await engine.wait(task_id)
+
+    task = asyncio.run(inside())
+    assert (task["status"], task["attempt"]) == (10, 6)
+
+
 def test_attempts_come_to_an_end(tmp_path):
-    task, calls = asyncio.run(after_restart(tmp_path, begun, max_attempts=1))
+    async def inside():
+        context = running(tmp_path)
+        engine = await context.__aenter__()
+        task_id = await begun(engine)
+        await crash(engine)
+        workers = InlineWorkers()
+        async with running(tmp_path, workers, max_attempts=1) as engine:
+            return await engine.wait(task_id), workers.calls
+
+    task, calls = asyncio.run(inside())
     assert task["status"] == 11
     assert "not tried more than 1 times" in task["error"]
     assert calls == []
@@ -59,7 +88,7 @@ def test_a_task_whose_app_is_gone_fails_and_says_so(tmp_path):
 
     task = asyncio.run(inside())
     assert task["status"] == 11
-    assert "its app is gone" in task["error"]
+    assert task["error"] == "app inline is gone since the task was accepted"
 
 
 def test_waiting_tasks_are_submitted_again_in_their_order(tmp_path):

@@ -6,10 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from importlib.metadata import version
+from urllib.parse import urlsplit
 
 import pytest
 
+from inferencesh_core import inference
 from serving import Api, write_apps
 
 
@@ -89,10 +92,26 @@ def test_it_lists_what_engine_yml_declares_and_warns_of_what_is_not_there(folder
 
 def test_the_state_can_be_kept_elsewhere_and_the_token_given(folder, tmp_path):
     state = tmp_path / "state"
-    with served(folder, "--state", state, "--token", "mine") as (_, said):
+    with served(folder, "--state", state, "--token", "mine") as (process, said):
         assert str(state / "token") in said
         assert Api(said.split()[3], "mine", folder).call("POST", "/apps/list", {}).status == 200
+        with closing(inference(base_url=f"local:{folder}")) as joined:
+            assert joined.context.config.base_url == said.split()[3]
+        (signpost,) = (folder / ".inferencesh").iterdir()
+        assert (signpost.stat().st_mode & 0o777, "mine" in signpost.read_text()) == (0o600, False)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
     assert not (folder / ".inferencesh").exists()
+
+
+def test_an_engine_whose_apps_folder_cannot_be_written_says_so_and_serves(folder, tmp_path):
+    (folder / ".inferencesh").touch()
+    with served(folder, "--state", tmp_path / "state", "--token", "mine") as (process, said):
+        assert Api(said.split()[3], "mine", folder).call("POST", "/apps/list", {}).status == 200
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert f"programs that use local:{folder} will not find this engine" in errors
+    assert len(errors.splitlines()) == 1
 
 
 def test_a_port_in_use_is_one_clear_line(folder):
@@ -104,11 +123,80 @@ def test_a_port_in_use_is_one_clear_line(folder):
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [["--port", "70000"], ["--port", "x"], ["--nonsense"]], ids=" ".join)
-def test_a_wrong_option_is_named(folder, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--port", "70000"], "'70000' is no port: use a number from 1 to 65535"),
+        (["--port", "x"], "'x' is no port: use a number from 1 to 65535"),
+        (["--port", "-1"], "'-1' is no port"),
+        (["--nonsense"], "--nonsense"),
+        (["--token", "   "], "visible ASCII"),
+        (["--token", "a b"], "visible ASCII"),
+        (["--token", "é"], "visible ASCII"),
+        (["--token", ""], "visible ASCII"),
+        (["--allow-host", "http://foo"], "'http://foo' is no name: write it as it stands"),
+        (["--allow-host", "*.local"], "no patterns"),
+        (["--allow-host", ""], "is no name"),
+        (
+            ["--allow-origin", "*"],
+            "'*' is no origin: write scheme, host and port, like http://localhost:3000",
+        ),
+        (["--allow-origin", "null"], "is no origin"),
+        (["--allow-origin", "localhost:3000"], "is no origin"),
+        (["--allow-origin", "http://localhost:3000/app"], "is no origin"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_option_is_named_with_what_is_right(folder, arguments, told):
     done = finished("serve", folder, *arguments)
     assert done.returncode == 2
-    assert arguments[-1] in done.stderr
+    assert told in done.stderr
+
+
+def test_names_and_origins_are_taken_as_requests_have_them(folder):
+    options = ["--allow-host", "box.local", "--allow-host", "box.example:80", "--allow-origin", "http://a:1"]
+    with served(folder, *options) as (_, said):
+        api = Api(said.split()[3], (folder / ".inferencesh" / "token").read_text(), folder)
+        for host, status in [("box.local:9", 200), ("box.example:80", 200), ("other", 421)]:
+            assert api.call("POST", "/apps/list", {}, headers={"Host": host}).status == status
+        assert api.call("POST", "/apps/list", {}, headers={"Origin": "http://a:1"}).status == 200
+
+
+def test_it_serves_on_and_stops_cleanly_when_nobody_reads_what_it_says(folder):
+    with served(folder) as (process, said):
+        process.stdout.close()
+        process.send_signal(signal.SIGTERM)
+        errors = process.stderr.read()
+        assert (process.wait(timeout=30), errors) == (0, "")
+        assert said.startswith("inferencesh engine at")
+        process.stdout = None
+
+
+MALFORMED = {
+    "no host": b"GET /health HTTP/1.1\r\n\r\n",
+    "garbage": b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    "no version": b"GET / nonsense\r\n\r\n",
+    "bad header": b"GET /health HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+    "two lengths": b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "after one": b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\nno colon\r\n\r\n",
+}
+
+
+def test_what_is_no_http_is_refused_without_a_word_on_the_terminal(folder):
+    with served(folder) as (process, said):
+        where = urlsplit(said.split()[3])
+        for request in MALFORMED.values():
+            with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+                connection.sendall(request)
+                answers = b"".join(iter(lambda: connection.recv(65536), b""))
+                assert b"HTTP/1.1 4" in answers or b"HTTP/1.0 4" in answers, request
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=30)[1] == ""
+
+
+def test_it_tells_its_version():
+    done = finished("--version")
+    assert (done.returncode, done.stdout) == (0, f"inferencesh-engine {version('inferencesh-engine')}\n")
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path):

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from inferencesh_app.notes import Notes
 from inferencesh_app.worker import protocol
-from inferencesh_engine.catalog.environment import bare_environment
+from inferencesh_engine.child_environment import bare_environment
 from inferencesh_engine.executors import WorkerSpec
 from inferencesh_engine.executors.spare import Spare
 from inferencesh_engine.executors.subprocess import SubprocessExecutor
@@ -107,6 +108,28 @@ def test_the_first_app_gets_the_spare_and_notices_nothing(app):
             assert "a word" in printed
             assert "another" in printed
             await processes_gone(seen["pid"])
+
+    asyncio.run(scene())
+
+
+def test_a_spare_that_is_told_what_the_manifest_says_does_not_read_it(app):
+    async def scene():
+        async with opened() as executor:
+            folder = app("first")
+            (folder / "inf.yml").write_text("neither YAML: nor: a manifest")
+            heard = Recorder()
+            spec = WorkerSpec(
+                folder=folder,
+                environment=bare_environment(),
+                max_message_bytes=10**6,
+                notes=Notes({"run": "Looks around."}, "run"),
+            )
+            worker = await executor.start(spec, heard)
+            message = await within(heard.messages.get())
+            worker.kill()
+            await within(heard.gone.wait())
+            assert message["type"] == "loaded"
+            assert message["description"]["functions"]["run"]["description"] == "Looks around."
 
     asyncio.run(scene())
 

@@ -52,6 +52,25 @@ def test_a_dead_engine_leaves_its_state_free(tmp_path):
     started(tmp_path)
 
 
+def test_what_was_committed_before_a_death_is_found_before_the_room_left_in_the_log(tmp_path):
+    script = (
+        "import asyncio, os, sys; from pathlib import Path; from inferencesh_engine.store import Store\n"
+        "async def main():\n"
+        "    store = Store(Path(sys.argv[1]), max_log_chars=9)\n"
+        "    await store.writer.write(lambda db: db.execute('CREATE TABLE last_words (word TEXT)'))\n"
+        "    os._exit(9)\n"
+        "asyncio.run(main())"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+    log = (tmp_path / "engine.db-wal").read_bytes()
+    assert len(log) >= 6 * 1024 * 1024
+    assert log.endswith(bytes(1024 * 1024))
+    started(tmp_path)  # it finds a log that has its size already
+    with closing(sqlite3.connect(tmp_path / "engine.db")) as after:
+        assert after.execute("SELECT count(*) FROM last_words").fetchone() == (0,)
+        assert after.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
 def test_a_database_locked_by_another_program_is_named(tmp_path):
     started(tmp_path)
     with closing(sqlite3.connect(tmp_path / "engine.db", isolation_level=None)) as other:
@@ -324,6 +343,37 @@ def test_the_state_folder_is_for_its_owner_only(tmp_path):
             return engine.config.state_path.stat().st_mode & 0o777
 
     assert asyncio.run(inside()) == 0o700
+
+
+def mode_once_started(tmp_path):
+    async def inside():
+        async with running(tmp_path):
+            pass
+
+    asyncio.run(inside())
+    return (tmp_path / "state").stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize("content", [None, "engine.db", "engine.lock"])
+def test_a_state_folder_that_is_empty_or_the_engines_is_closed_to_others(tmp_path, content):
+    state = tmp_path / "state"
+    state.mkdir(mode=0o755)
+    if content is not None:
+        (state / content).touch()
+    assert mode_once_started(tmp_path) == 0o700
+
+
+def test_a_folder_used_for_other_things_keeps_its_mode_and_is_refused_when_others_can_read_it(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o1777)
+    (state / "something").touch()
+    with pytest.raises(EngineStartError, match=r"state is open to other users .* chmod 700"):
+        mode_once_started(tmp_path)
+    assert state.stat().st_mode & 0o7777 == 0o1777
+    assert [entry.name for entry in state.iterdir()] == ["something"]
+    state.chmod(0o700)
+    assert mode_once_started(tmp_path) == 0o700
 
 
 def test_a_missing_apps_folder_is_named(tmp_path):

@@ -65,3 +65,16 @@ def test_an_sdist_holds_what_is_needed_to_build_the_wheel_again(built, package):
         names = {name.removeprefix(f"{folder}/") for name in archive.getnames()}
     assert {"LICENSE", "README.md", "pyproject.toml", "PKG-INFO"} <= names
     assert [name for name in names if re.search(r"test_|tests/|benchmarks?|__pycache__", name)] == []
+
+
+@of_every_package
+def test_packages_want_the_others_of_their_own_release(metadata):
+    major, minor, *_ = VERSION.split(".")
+    ours = [each for each in metadata.get_all("Requires-Dist") if re.match(r"inferencesh\b", each)]
+    assert [each for each in ours if f"=={major}.{minor}.*" not in each] == []
+
+
+def test_the_extra_of_old_requirement_files_is_known(built):
+    with zipfile.ZipFile(wheel_of(built, "inferencesh")) as archive:
+        text = archive.read(f"inferencesh-{VERSION}.dist-info/METADATA").decode()
+    assert "async" in Parser().parsestr(text).get_all("Provides-Extra")

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = {
     "aiohttp",
     "asyncio",
@@ -65,17 +67,50 @@ def test_the_names_of_agents_do_not_bring_what_tools_need_when_they_run():
     assert not {name for name in imported if name.startswith(("inferencesh_engine", "inferencesh_app"))}
 
 
-def test_an_engine_in_which_nobody_talks_to_agents_does_not_load_what_runs_them(tmp_path):
-    code = f"""
+@pytest.fixture(scope="module")
+def loaded_by_the_command(tmp_path_factory):
+    """What is in the memory of an engine's own process once it serves."""
+    folder = tmp_path_factory.mktemp("apps")
+    return modules_after(f"""
 import asyncio
 from pathlib import Path
 from inferencesh_engine import EngineConfig
 from inferencesh_engine.serving import serving
 async def main():
-    async with serving(EngineConfig(apps_dir=Path({str(tmp_path)!r}))):
+    async with serving(EngineConfig(apps_dir=Path({str(folder)!r})), own_process=True):
         pass
 asyncio.run(main())
-"""
-    loaded = modules_after(code)
-    assert "inferencesh_engine.api.chats" in loaded
-    assert not {"inferencesh_engine.agents.runtime", "inferencesh_engine.agents.turns"} & loaded
+""")
+
+
+def test_an_engine_in_which_nobody_talks_to_agents_does_not_load_what_runs_them(loaded_by_the_command):
+    assert "inferencesh_engine.api.chats" in loaded_by_the_command
+    agents = {name for name in loaded_by_the_command if name.startswith("inferencesh_engine.agents.")}
+    assert agents == {"inferencesh_engine.agents.feed"}
+
+
+def test_an_engine_loads_no_client_no_validator_and_nothing_of_apps_before_it_needs_them(
+    loaded_by_the_command,
+):
+    heavy = {"aiohttp.client", "aiohttp.web", "jsonschema", "referencing", "requests", "urllib3", "pydantic"}
+    assert "aiohttp.web_server" in loaded_by_the_command
+    assert not heavy & loaded_by_the_command
+
+
+def test_a_worker_is_under_way_before_what_it_does_not_need_is_loaded():
+    loaded = imported_by(
+        "import inferencesh_engine.__main__, inferencesh_engine.engine, inferencesh_engine.executors.spare"
+    )
+    late = {"inferencesh_engine.parts", "inferencesh_engine.catalog", "inferencesh_engine.presence"}
+    assert not loaded & {*late, "aiohttp", "difflib", "inferencesh_app.manifest", "sqlite3", "yaml"}
+
+
+def test_a_spare_worker_loads_what_apps_need_and_nothing_that_the_engine_does_for_it():
+    code = (
+        "import os; from inferencesh_app.worker import __main__, spare\n"
+        "reading, writing = os.pipe()\nos.close(writing)\n"
+        "assert spare.assignment(reading) is None"
+    )
+    loaded = imported_by(code)
+    assert {"inferencesh_app.worker.host", "inferencesh_app.loader", "pydantic"} <= loaded
+    assert not loaded & {"aiohttp", "argparse", "pluggy", "requests", "urllib3", "yaml"}

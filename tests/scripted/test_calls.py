@@ -10,6 +10,7 @@ import pytest
 from inferencesh_core.errors import (
     APIError,
     CertificateError,
+    ConfigurationError,
     ConnectError,
     InferenceError,
     ReadTimeoutError,
@@ -519,6 +520,13 @@ def test_lists_fetch_their_pages_as_they_are_needed():
         "search": {"fields": ["input"], "term": "cat"},
     }
     assert world.seen[1].json["cursor"] == "c"
+
+
+@pytest.mark.parametrize("page_size", [0, -1])
+def test_a_page_of_nothing_is_refused_before_anything_is_sent(page_size):
+    world = World([])
+    with pytest.raises(ConfigurationError, match=f"page_size must be 1 or more, not {page_size}"):
+        next(world.client().tasks.list(page_size=page_size))
 
 
 @pytest.mark.parametrize("page", [{}, {"items": None}, {"items": [], "has_next": True, "next_cursor": ""}])

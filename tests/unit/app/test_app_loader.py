@@ -6,7 +6,7 @@ import types
 import pytest
 
 from inferencesh_app.loader import LoadError, find_app, inspect_app
-from inferencesh_app.manifest import FunctionNote, Manifest
+from inferencesh_app.notes import Notes
 
 HEAD = """
 from typing import TYPE_CHECKING, Any, AsyncGenerator, AsyncIterator, Generator, Iterator, Optional
@@ -32,8 +32,7 @@ def app_of(monkeypatch):
         module.__file__ = "inference.py"
         monkeypatch.setitem(sys.modules, module.__name__, module)
         exec(head + source, vars(module))
-        notes = tuple(FunctionNote(*note) for note in functions)
-        return inspect_app(find_app(module), Manifest(name="x", functions=notes, default_function=default))
+        return inspect_app(find_app(module), Notes(dict(functions), default))
 
     return load
 
@@ -152,7 +151,7 @@ def test_the_manifest_adds_functions_descriptions_and_the_default(app_of):
     assert app.functions["loose"].description == "takes anything"
     assert app.default_function == "loose"
     with pytest.raises(LoadError, match="'absent'"):
-        app_of(source, functions=[("absent",)])
+        app_of(source, functions=[("absent", "")])
 
 
 def test_an_app_of_another_name_is_found_when_it_is_the_only_one(app_of):

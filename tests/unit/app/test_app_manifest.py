@@ -109,6 +109,27 @@ def test_ram_is_gb_below_1000_mb_below_a_billion_else_bytes(amount, in_bytes):
     assert parsed(f"name: x\nresources: {{ram: {amount}}}").resources.ram_bytes == in_bytes
 
 
+def test_an_error_knows_the_app_it_is_about_as_soon_as_it_has_a_name():
+    def app_of(text):
+        with pytest.raises(ManifestError) as caught:
+            parsed(text)
+        return caught.value.app
+
+    assert app_of("env: [A]\nname: x\nnamespace: q\n") == ("q", "x")
+    assert app_of("env: [A]\nname: x\n") == ("", "x")
+    assert app_of("name: x\nnamespace: y/z\n") is None
+    assert app_of("name: [") is None
+
+
+def test_a_key_that_is_nearly_a_known_one_is_doubted_and_others_are_ignored():
+    text = "name: x\nsecretss:\n  - key: A\nvariants: {}\nx-own: 1\ndescripton: y\n"
+    assert parsed(text).doubts == (
+        "inf.yml, line 2: 'secretss' is ignored; did you mean 'secrets'?",
+        "inf.yml, line 6: 'descripton' is ignored; did you mean 'description'?",
+    )
+    assert parsed("name: x\nsecrets: []\nmetadata: {secretss: 1}\n").doubts == ()
+
+
 @pytest.mark.parametrize(
     ("text", "line", "what"),
     [
@@ -117,6 +138,8 @@ def test_ram_is_gb_below_1000_mb_below_a_billion_else_bytes(amount, in_bytes):
         ("name: [\n", 2, "is not YAML"),
         ("description: x\n", 1, "name is missing"),
         ("category: x\nname: a/b\n", 2, "may not contain"),
+        ("name: a b\n", 1, "name 'a b' may not contain '/', '@', ':' or spaces"),
+        ("name: x\nnamespace: y/z\n", 2, "namespace 'y/z' may not contain"),
         ("name: x\nkernel: cobol-60\n", 2, "cobol-60"),
         ("name: x\nresources:\n  ram: lots\n", 3, "ram must be a number"),
         ("name: x\nresources:\n  ram: -1\n", 3, "0 or more"),

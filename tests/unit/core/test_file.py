@@ -88,6 +88,20 @@ def test_a_relative_path_becomes_absolute_and_a_tilde_the_home(note, monkeypatch
     assert File("note.txt").path == File("~/note.txt").path == str(note)
 
 
+def test_the_record_of_an_upload_is_a_file_without_the_path_the_store_has():
+    record = {
+        "id": "f1",
+        "uri": "inf://f1",
+        "path": "/store/a.png",
+        "size": 3,
+        "user": None,
+        "rating": "unrated",
+    }
+    assert File(record).to_dict() == {"uri": "inf://f1", "size": 3}
+    with pytest.raises(TypeError, match="a file has no 'rating'"):
+        File({"uri": "inf://f1", "rating": "unrated"})
+
+
 @pytest.mark.parametrize("nothing", [None, "", {}, {"content_type": "a/b"}])
 def test_a_file_needs_a_path_or_a_uri(nothing):
     with pytest.raises(ValueError, match="Either 'uri' or 'path' must be provided"):

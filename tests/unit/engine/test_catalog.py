@@ -151,6 +151,26 @@ def test_a_broken_manifest_is_a_422_that_names_the_file_and_the_line_until_it_is
     eventually(lambda: catalog.resolve("tool").app)
 
 
+def test_an_app_with_a_mistake_in_its_manifest_is_found_under_its_own_name(tmp_path):
+    folder = make_app(tmp_path, "folder")
+    (folder / "inf.yml").write_text("env: [A]\nname: tool\nnamespace: q\n")
+    catalog = catalog_of(tmp_path)
+    problem = problem_of(catalog, "q/tool")
+    assert (problem.status, problem.code) == (422, "app_broken")
+    assert f"q/tool cannot be used: {folder / 'inf.yml'}, line 1: env must be" in problem.detail
+    assert problem_of(catalog, "local/folder").status == 404
+
+
+def test_a_key_that_is_nearly_a_known_one_is_an_issue_and_the_app_runs(tmp_path):
+    folder = make_app(tmp_path, "tool", "secretss: []\n")
+    catalog = catalog_of(tmp_path)
+    assert catalog.resolve("tool").app.name == "tool"
+    issue = "'secretss' is ignored; did you mean 'secrets'?"
+    assert [each for each in catalog.issues() if issue in each and str(folder / "inf.yml") in each]
+    (folder / "inf.yml").write_text("name: tool\n")
+    eventually(lambda: catalog.apps() and not any(issue in each for each in catalog.issues()))
+
+
 def test_an_app_for_another_language_says_so(tmp_path):
     make_app(tmp_path, "tool", "kernel: node-22\n")
     assert "node" in problem_of(catalog_of(tmp_path), "tool").detail

@@ -21,6 +21,7 @@ class ToolsLLMOutput(ToolCallsMixin, LLMOutput):
 FILE = {"type": "string", "format": "file"}
 URL = "https://files.example/a.png"
 PATH = {"path": "/tmp/a.png"}
+RECORD = {"id": "f1", "uri": URL, "upload_url": "", "rating": "unrated"}
 
 
 def pointers(value, schema):
@@ -42,7 +43,7 @@ def within(name, schema):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("value", [URL, PATH, {"uri": URL}], ids=str)
+@pytest.mark.parametrize("value", [URL, PATH, {"uri": URL}, RECORD], ids=str)
 def test_a_member_that_the_schema_calls_a_file_is_one(schema, value):
     places = file_places({"image": value}, {**within("image", schema), "$defs": {"File": FILE}})
     assert [(place.pointer, place.value, place.certain) for place in places] == [(("image",), value, True)]
@@ -91,7 +92,17 @@ def test_where_nothing_is_known_what_looks_like_a_file_counts(value):
 
 @pytest.mark.parametrize(
     "value",
-    ["file:/// says hello", "file", "/etc/passwd", {"path": "x", "mode": "r"}, {"size": 1}, {}, None, 5],
+    [
+        "file:/// says hello",
+        "file",
+        "/etc/passwd",
+        {"path": "x", "mode": "r"},
+        RECORD,
+        {"size": 1},
+        {},
+        None,
+        5,
+    ],
     ids=str,
 )
 def test_where_nothing_is_known_other_values_are_let_alone(value):

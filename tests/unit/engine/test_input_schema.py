@@ -10,6 +10,7 @@ SCHEMA = {
     "required": ["image"],
     "properties": {
         "image": {"$ref": "#/$defs/File"},
+        "mask": {"type": "string", "format": "file"},
         "factor": {"type": "integer", "minimum": 1},
         "pages": {"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/File"}, {"type": "null"}]}},
     },
@@ -23,6 +24,8 @@ SCHEMA = {
         {"image": "https://x/a.png"},
         {"image": {"uri": "https://x/a.png", "filename": "a.png"}, "factor": 2},
         {"image": "data:,x", "pages": [None, {"uri": "https://x/b"}]},
+        {"image": "data:,x", "pages": ["", {}]},
+        {"image": {"id": "f1", "uri": "https://x/a.png", "path": "", "user": None}},
     ],
 )
 def test_files_may_be_addresses_or_objects(value):
@@ -35,6 +38,12 @@ def test_files_may_be_addresses_or_objects(value):
         ({}, "input", "'image' is a required property"),
         ({"image": 5}, "input.image", "expected a file"),
         ({"image": {"path": "/etc/passwd"}}, "input.image", "expected a file"),
+        (
+            {"image": "x", "mask": ""},
+            "input.mask",
+            "expected a file: its uri, or an object with a uri, not ''",
+        ),
+        ({"image": "x", "mask": {}}, "input.mask", "expected a file"),
         ({"image": "x", "factor": "2"}, "input.factor", "is not of type 'integer'"),
         ({"image": "x", "factor": 0}, "input.factor", "less than the minimum of 1"),
         ({"image": "x", "pages": ["y", 7]}, "input.pages[1]", "7"),

@@ -48,7 +48,7 @@ def test_nothing_asked_is_the_first_page(body):
     assert list_query(body) == ListQuery(filters=[], sort=[], fields=[])
 
 
-@pytest.mark.parametrize(("limit", "given"), [(0, 20), (-3, 1), (1, 1), (501, MAX_PAGE_ITEMS)])
+@pytest.mark.parametrize(("limit", "given"), [(0, 20), (1, 1), (501, MAX_PAGE_ITEMS)])
 def test_the_size_of_a_page_is_kept_within_bounds(limit, given):
     assert list_query({"limit": limit}).limit == given
 
@@ -62,6 +62,25 @@ def test_a_member_of_a_wrong_type_is_named(body):
     with pytest.raises(Problem, match=next(iter(body))) as caught:
         list_query(body)
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"limit": -1}, "limit must be a number from 1 to 500, not -1"),
+        ({"sort": [{"field": "name", "dir": "zz"}]}, "dir of sort must be asc or desc, not 'zz'"),
+    ],
+    ids=str,
+)
+def test_a_member_that_says_nothing_we_know_is_named_with_what_we_do(body, told):
+    with pytest.raises(Problem, match=told) as caught:
+        list_query(body)
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("direction", [None, "", "asc", "ASC"])
+def test_lists_ascend_unless_told_otherwise(direction):
+    assert list_query({"sort": [{"field": "name", "dir": direction}]}).sort == [Sort("name")]
 
 
 def test_cursors_lead_through_all_items_and_back():

@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from inferencesh_engine.domain.problems import EngineStartError
 from inferencesh_engine.presence import Presence, find_presence, kept_token
 
 PRESENCE = Presence("http://127.0.0.1:1", 7, "abc")
@@ -33,6 +34,24 @@ def test_a_token_given_takes_the_place_of_the_one_kept(tmp_path):
 def test_an_empty_token_is_no_token(tmp_path, given):
     (tmp_path / "token").write_text(" \n")
     assert kept_token(tmp_path, given).startswith("inf_")
+
+
+UNUSABLE = ["   ", "a b", "é", "a\n", "a\tb", "\x7f", "a\udcff"]
+
+
+@pytest.mark.parametrize("given", UNUSABLE, ids=ascii)
+def test_a_token_that_no_header_can_carry_is_refused(tmp_path, given):
+    with pytest.raises(EngineStartError, match="visible ASCII"):
+        kept_token(tmp_path, given)
+    assert not (tmp_path / "token").exists()
+
+
+@pytest.mark.parametrize("kept", ["a b", "é", "a\nb"], ids=ascii)
+def test_a_kept_token_that_no_header_can_carry_is_refused_with_the_file(tmp_path, kept):
+    (tmp_path / "token").write_bytes(kept.encode("latin-1"))
+    with pytest.raises(EngineStartError, match=r"token: .*visible ASCII"):
+        kept_token(tmp_path, None)
+    assert kept_token(tmp_path, "given") == "given"
 
 
 def test_an_engine_withdraws_only_its_own_announcement(tmp_path):

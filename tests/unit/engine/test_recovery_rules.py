@@ -6,7 +6,7 @@ import pytest
 
 from inferencesh_app.manifest import Manifest
 from inferencesh_core.statuses import TaskStatus
-from inferencesh_engine.domain.recovery import after_restart, may_run_again
+from inferencesh_engine.domain.recovery import after_restart, at_stop, may_run_again
 from inferencesh_engine.domain.task import TaskState
 
 
@@ -50,6 +50,28 @@ def test_a_task_that_may_not_run_again_fails_with_the_reason(attempt, of, told):
     assert change["status"] is TaskStatus.FAILED
     assert "the engine restarted" in change["error"]
     assert told in change["error"]
+
+
+@pytest.mark.parametrize("attempt", [1, 3, 30])
+@pytest.mark.parametrize("status", BEGUN)
+def test_an_engine_that_stops_leaves_what_runs_to_the_next_however_often(status, attempt):
+    change = at_stop(state(status, attempt), app(), 3)
+    assert change == {"attempt": attempt + 1, "status": TaskStatus.QUEUED}
+    assert after_restart(state(change["status"], change["attempt"]), app(), 3) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "of", "max_attempts"),
+    [
+        (TaskStatus.QUEUED, app(), 3),
+        (TaskStatus.CANCELLING, app(), 3),
+        (TaskStatus.RUNNING, app("never"), 3),
+        (TaskStatus.RUNNING, None, 3),
+        (TaskStatus.RUNNING, app(), 1),
+    ],
+)
+def test_what_has_not_begun_or_may_not_run_again_is_left_as_it_is(status, of, max_attempts):
+    assert at_stop(state(status), of, max_attempts) is None
 
 
 @pytest.mark.parametrize(("retry", "again"), [(None, False), ("never", False), ("always", True)])

@@ -30,6 +30,18 @@ def test_what_the_published_client_sends_is_understood():
     )
 
 
+@pytest.mark.parametrize("infra", ["private", "cloud", "private_first", "", None])
+def test_every_infra_of_the_wire_is_taken(infra):
+    assert parse_run({"app": "a", "infra": infra, "wait": None, "stream": False}).infra == (
+        infra or "private"
+    )
+
+
+def test_an_unknown_infra_is_told_the_known():
+    with pytest.raises(Problem, match="infra must be one of private, cloud, private_first, not 'zz'"):
+        parse_run({"app": "a", "infra": "zz"})
+
+
 def test_times_are_read_with_any_offset():
     assert (
         parse_run({"app": "a", "run_at": "2026-03-01T09:00:00Z"}).run_at
@@ -48,6 +60,10 @@ def test_times_are_read_with_any_offset():
         ({"app": "a", "workers": "w1"}, "workers"),
         ({"app": "a", "workers": [1]}, "workers"),
         ({"app": "a", "run_at": "tomorrow"}, "run_at"),
+        ({"app": "a", "infra": "zz"}, "infra"),
+        ({"app": "a", "wait": "yes"}, "wait"),
+        ({"app": "a", "wait": 1}, "wait"),
+        ({"app": "a", "stream": "no"}, "stream"),
         ({"app": "a", "webhook": 1}, "webhook"),
         ({"app": "a", "webhook": "example.com/told"}, "webhook"),
         ({"app": "a", "webhook": "file:///etc/passwd"}, "webhook"),

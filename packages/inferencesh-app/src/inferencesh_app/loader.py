@@ -16,13 +16,11 @@ from inferencesh_core.errors import InferenceError
 
 from .base import BaseApp
 from .description import Description, FunctionDescription
-from .manifest import ManifestError, load_manifest
+from .notes import Notes
 from .signatures import AppFunction, AppSetup, SignatureProblem, functions_of, setup_of
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-    from .manifest import Manifest
 
 CODE_NAME = "inference.py"
 
@@ -47,8 +45,8 @@ class LoadedApp:
         return Description(functions, self.default_function, model.model_json_schema() if model else None)
 
 
-def load_app(folder: Path) -> LoadedApp:
-    """Import the folder's `inference.py` and find its app.
+def load_app(folder: Path, notes: Notes | None = None) -> LoadedApp:
+    """Import the folder's `inference.py` and find its app; `notes` None: its manifest is read for them.
 
     The folder becomes the working directory and importable itself, behind the standard library, since apps
     import their siblings relatively (`from .x_helper import y`) and absolutely (`import x_helper`) and open
@@ -56,10 +54,10 @@ def load_app(folder: Path) -> LoadedApp:
     app's import raises.
     """
     folder = Path(os.path.abspath(folder))
-    manifest = _manifest(folder)
+    notes = _notes(folder) if notes is None else notes
     os.chdir(folder)
     sys.path.insert(_after_standard_library(), str(folder))
-    return inspect_app(find_app(import_code(folder)), manifest)
+    return inspect_app(find_app(import_code(folder)), notes)
 
 
 def _after_standard_library() -> int:
@@ -99,26 +97,26 @@ def find_app(module: ModuleType) -> type[BaseApp]:
     return own[0]
 
 
-def inspect_app(app_class: type[BaseApp], manifest: Manifest | None = None) -> LoadedApp:
-    """What the class offers; the manifest may describe functions and name the default one."""
-    listed = {note.name: note.description for note in manifest.functions} if manifest else {}
+def inspect_app(app_class: type[BaseApp], notes: Notes) -> LoadedApp:
+    """What the class offers; the notes may describe functions and name the default one."""
     try:
-        functions, setup = functions_of(app_class, listed), setup_of(app_class)
+        functions, setup = functions_of(app_class, notes.descriptions), setup_of(app_class)
     except SignatureProblem as problem:
         raise LoadError(f"{app_class.__name__} cannot be served: {problem}") from problem
-    default = (manifest.default_function if manifest else None) or "run"
     if not functions:
         raise LoadError(f"{app_class.__name__} has no functions: define run(self, input_data)")
-    return LoadedApp(app_class, setup, functions, default)
+    return LoadedApp(app_class, setup, functions, notes.default_function or "run")
 
 
-def _manifest(folder: Path) -> Manifest | None:
-    """The manifest; None without one, since the code can be served all the same."""
+def _notes(folder: Path) -> Notes:
+    """What the manifest says; nothing without one, since the code can be served all the same."""
+    from .manifest import ManifestError, load_manifest  # noqa: PLC0415 - brings a YAML parser; engines tell
+
     try:
-        return load_manifest(folder)
+        return load_manifest(folder).notes
     except ManifestError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            return None
+            return Notes()
         raise
 
 

@@ -1,7 +1,8 @@
 """The manifest of an app folder, `inf.yml`, read into frozen records.
 
-Unknown keys are ignored and empty values mean the default, since real manifests have both. What cannot be
-understood is a `ManifestError` that names the file, the line and what is wrong there.
+Unknown keys are ignored and empty values mean the default, since real manifests have both; a key that is
+nearly one of the known is noted. What cannot be understood is a `ManifestError` that names the file, the line
+and what is wrong there.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_core.errors import InferenceError
+from inferencesh_core.refs import is_part
 
+from .notes import Notes
 from .yaml_document import MAX_DOCUMENT_BYTES, Spot, YamlProblem, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 MANIFEST_NAME = "inf.yml"
@@ -22,15 +25,26 @@ MANIFEST_NAME = "inf.yml"
 _GB = 1_000_000_000
 _MB = 1_000_000
 _LANGUAGES = ("python", "node")
+_KEYS = (
+    *("name", "namespace", "description", "category", "kernel", "resources", "metadata", "env", "images"),
+    *("secrets", "integrations", "credentials", "functions", "default_function"),
+    *("id", "version", "setup", "variants"),  # of manifests of other times; without effect
+)
+_NEAR = 0.75
 
 
 class ManifestError(InferenceError):
-    """A manifest that cannot be used: `path`, `line` (from 1; None when the file is at fault), `what`."""
+    """A manifest that cannot be used.
 
-    def __init__(self, path: Path, line: int | None, what: str) -> None:
-        place = f"{path}, line {line}" if line else str(path)
-        super().__init__(f"{place}: {what}")
-        self.path, self.line, self.what = path, line, what
+    Attributes:
+        line: Counts from 1; None when the file is at fault.
+        what: What is wrong there.
+        app: Namespace, which may be empty, and name of the app it is about; None when that cannot be read.
+    """
+
+    def __init__(self, path: Path, line: int | None, what: str, app: tuple[str, str] | None = None) -> None:
+        super().__init__(f"{_place(path, line)}: {what}")
+        self.path, self.line, self.what, self.app = path, line, what, app
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +100,10 @@ class FunctionNote:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """An `inf.yml`. `metadata` is the app's own free object; `default_function` None means `run`."""
+    """An `inf.yml`. `metadata` is the app's own free object; `default_function` None means `run`.
+
+    `doubts` has a sentence for each key that is not known and nearly one that is.
+    """
 
     name: str
     namespace: str = ""
@@ -101,6 +118,12 @@ class Manifest:
     integrations: tuple[Requirement, ...] = ()
     functions: tuple[FunctionNote, ...] = ()
     default_function: str | None = None
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> Notes:
+        """What a worker needs of it."""
+        return Notes({note.name: note.description for note in self.functions}, self.default_function)
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -116,10 +139,14 @@ def load_manifest(folder: Path) -> Manifest:
 
 def parse_manifest(content: bytes, path: Path) -> Manifest:
     """The manifest in `content`; `path` is named in errors."""
+    app: tuple[str, str] | None = None
     try:
-        return _manifest(read_yaml(content))
+        top = read_yaml(content)
+        # First of all, so that an app with a mistake further down is known by its name.
+        app = _namespace(top["namespace"]), _name(top["name"])
+        return _manifest(top, path)
     except YamlProblem as problem:
-        raise ManifestError(path, problem.line, problem.what) from None
+        raise ManifestError(path, problem.line, problem.what, app) from None
 
 
 def ram_bytes(amount: float) -> int:
@@ -129,11 +156,11 @@ def ram_bytes(amount: float) -> int:
     return int(amount * _MB) if amount < _GB else int(amount)
 
 
-def _manifest(top: Spot) -> Manifest:
+def _manifest(top: Spot, path: Path) -> Manifest:
     resources, gpu, images = top["resources"], top["resources"]["gpu"], top["images"]
     return Manifest(
         name=_name(top["name"]),
-        namespace=top["namespace"].text(),
+        namespace=_namespace(top["namespace"]),
         description=top["description"].text(),
         category=top["category"].text(),
         kernel=_kernel(top["kernel"]),
@@ -145,16 +172,42 @@ def _manifest(top: Spot) -> Manifest:
         integrations=_requirements(top["integrations"]) + _requirements(top["credentials"]),
         functions=tuple(_function(item) for item in top["functions"].items()),
         default_function=top["default_function"].text() or None,
+        doubts=tuple(_doubts(top, path)),
     )
 
 
 def _name(spot: Spot) -> str:
-    name = spot.text()
-    if not name:
+    if not spot.text():
         raise spot.problem("name is missing; add a line like 'name: my-app'")
-    if any(char in name for char in "/@:") or name != name.strip():
-        raise spot.problem(f"name {name!r} may not contain '/', '@', ':' or surrounding spaces")
-    return name
+    return _part_of_reference(spot)
+
+
+def _namespace(spot: Spot) -> str:
+    return _part_of_reference(spot) if spot.text() else ""
+
+
+def _part_of_reference(spot: Spot) -> str:
+    text = spot.text()
+    if not is_part(text):
+        raise spot.problem(
+            f"{spot.name} {text!r} may not contain '/', '@', ':' or spaces: apps are run by it"
+        )
+    return text
+
+
+def _doubts(top: Spot, path: Path) -> Iterator[str]:
+    unknown = [name for name in top.names() if name.text() not in _KEYS]
+    if not unknown:
+        return
+    from difflib import get_close_matches  # noqa: PLC0415 - few manifests have unknown keys
+
+    for name in unknown:
+        for near in get_close_matches(name.text(), _KEYS, n=1, cutoff=_NEAR):
+            yield f"{_place(path, name.line)}: {name.text()!r} is ignored; did you mean {near!r}?"
+
+
+def _place(path: Path, line: int | None) -> str:
+    return f"{path}, line {line}" if line else str(path)
 
 
 def _kernel(spot: Spot) -> Kernel:

@@ -33,6 +33,11 @@ class Spot:
         self._node: Any = None if node is None or node.tag == "tag:yaml.org,2002:null" else node
         self._line = node.start_mark.line + 1 if node is not None else parent_line
 
+    @property
+    def line(self) -> int:
+        """Where it stands, or would; counts from 1."""
+        return self._line
+
     def __getitem__(self, key: str) -> Spot:
         found = next((spot for name, spot in self.members() if name == key), None)
         return found or Spot(key, None, self._line, self._loader)
@@ -40,8 +45,16 @@ class Spot:
     def members(self) -> Iterator[tuple[str, Spot]]:
         """The names and values of a mapping."""
         for key, value in self._children("mapping", "names with values"):
-            name = Spot(f"a name in {self.name}", key, self._line, self._loader).text()
+            name = self._name(key).text()
             yield name, Spot(name, value, self._line, self._loader)
+
+    def names(self) -> Iterator[Spot]:
+        """The names alone, each where it stands."""
+        for key, _ in self._children("mapping", "names with values"):
+            yield self._name(key)
+
+    def _name(self, key: Any) -> Spot:
+        return Spot(f"a name in {self.name}", key, self._line, self._loader)
 
     def items(self) -> Iterator[Spot]:
         """The items of a list, each named by its place."""

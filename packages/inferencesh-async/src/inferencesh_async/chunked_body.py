@@ -6,7 +6,6 @@ aiohttp parses the head of the response and keeps the connection; of a chunked b
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -32,6 +31,20 @@ class ChunkedBody(asyncio.Protocol):
         protocol: What aiohttp does with it.
     """
 
+    __slots__ = (
+        "_aiohttp",
+        "_contents",
+        "_decoder",
+        "_error",
+        "_has_head",
+        "_is_paused",
+        "_is_taken_over",
+        "_reader",
+        "_received",
+        "_transport",
+        "_waiting_bytes",
+    )
+
     def __init__(self, transport: asyncio.Transport, protocol: ResponseHandler) -> None:
         self._transport = transport
         self._aiohttp = protocol
@@ -40,11 +53,11 @@ class ChunkedBody(asyncio.Protocol):
         """The head as far as it has come; later what follows it, until somebody takes it over."""
         self._has_head = False
         self._is_taken_over = False
-        self._contents: deque[bytes] = deque()
+        self._contents: list[bytes] = []
         self._waiting_bytes = 0
         self._is_paused = False
         self._error: BaseException | None = None
-        self._reader: asyncio.Future[None] | None = None
+        self._reader: asyncio.Future[bytes] | None = None
         self._transport.set_protocol(self)
 
     def take_over(self) -> None:
@@ -71,29 +84,27 @@ class ChunkedBody(asyncio.Protocol):
             ClientError: the connection broke, after all that came before has been given.
         """
         if self._contents:
-            content = self._contents.popleft()
-            self._waiting_bytes -= len(content)
-            if self._is_paused and self._waiting_bytes < READ_BUFFER_BYTES:
-                self._resume_reading()
+            content = self._contents[0] if len(self._contents) == 1 else b"".join(self._contents)
+            self._contents.clear()
+            self._waiting_bytes = 0
+            self._resume_reading()
             return content
         if self._error is not None:
             raise self._error
         return b""
 
-    async def readany(self) -> bytes:
+    def readany(self) -> asyncio.Future[bytes]:
         """Wait for what comes next, ``b""`` at the end; see `read_nowait`."""
-        while not self._contents and self._error is None and not self._decoder.finished:
-            self._reader = asyncio.get_running_loop().create_future()
-            try:
-                await self._reader
-            finally:
-                self._reader = None
-        return self.read_nowait()
+        # A future and no coroutine: thousands of streams may wait at once.
+        self._reader = asyncio.get_running_loop().create_future()
+        if self._contents or self._error is not None or self._decoder.finished:
+            self._answer()
+        return self._reader
 
     def set_exception(self, error: BaseException) -> None:
         """End the reading with an error."""
         self._error = error
-        self._wake()
+        self._answer()
 
     def data_received(self, data: bytes) -> None:
         """Take what has come; see `asyncio.Protocol`."""
@@ -116,7 +127,7 @@ class ChunkedBody(asyncio.Protocol):
         """End the reading; see `asyncio.Protocol`."""
         if self._error is None and not self._decoder.finished:
             self._error = aiohttp.ClientPayloadError(f"the stream was cut: {exc or 'the server closed it'}")
-        self._wake()
+        self._answer()
         self._aiohttp.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -150,16 +161,21 @@ class ChunkedBody(asyncio.Protocol):
         elif self._waiting_bytes > READ_BUFFER_BYTES:
             self._pause_reading()
         if content or self._decoder.finished:
-            self._wake()
+            self._answer()
 
     def _finish(self) -> None:
         self._resume_reading()
         self._transport.set_protocol(self._aiohttp)
         self._aiohttp.data_received(_LAST_CHUNK)
 
-    def _wake(self) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+    def _answer(self) -> None:
+        """Give whoever waits for it what there is."""
+        if self._reader is None or self._reader.done():
+            return
+        try:
+            self._reader.set_result(self.read_nowait())
+        except BaseException as error:  # noqa: BLE001 - it is the reader's
+            self._reader.set_exception(error)
 
     def _pause_reading(self) -> None:
         if not self._is_paused:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import fields, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .config import DEFAULT_BASE_URL, ClientConfig, UploadStrings
 from .context import ClientContext
 from .errors import ConfigurationError
 from .http.api import Api
+from .http.seat import Seat
 from .plugins.hooks import Hooks
 from .secret import Secret
 from .settings import check_option, checked_address, checked_key, checked_text
@@ -61,15 +63,20 @@ class Assembly:
 
     def __init__(
         self,
-        context: ClientContext,
+        config: ClientConfig,
+        hooks: Hooks,
         namespaces: dict[str, Namespace],
         endpoint: Endpoint | None,
-        transport: Any,
+        options: ClientOptions,
     ) -> None:
-        self.context = context
         self.namespaces = namespaces
         self._endpoint = endpoint
-        self._transport = transport
+        self._lock = Lock()
+        self._transport = options.get("transport")
+        self._given_auth = options.get("auth")
+        move = self._move if endpoint is not None and endpoint.renew is not None else None
+        seat = Seat(config.base_url, self._auth(config, hooks), move)
+        self.context = ClientContext(config, Api(config, hooks, seat), hooks)
 
     def transport(self) -> Transport:
         """Give the synchronous transport: the caller's, or the first that a plugin offers."""
@@ -96,9 +103,30 @@ class Assembly:
 
     def close(self) -> None:
         """Let go of the endpoint; the second time does nothing."""
-        endpoint, self._endpoint = self._endpoint, None
+        with self._lock:
+            endpoint, self._endpoint = self._endpoint, None
         if endpoint is not None:
             endpoint.close()
+
+    def _move(self) -> tuple[str, Auth | None]:
+        """Go over to the endpoint that there is in place of one that is gone."""
+        with self._lock:
+            gone = self._endpoint
+            if gone is None or gone.renew is None:
+                raise ConfigurationError("this client is closed")
+            self._endpoint = gone.renew()
+            config = _at_endpoint(self.context.config, self._endpoint)
+            self.context = self.context._replace(config=config)
+        gone.close()
+        return config.base_url, self._auth(config, self.context.hooks)
+
+    def _auth(self, config: ClientConfig, hooks: Hooks) -> Auth:
+        auth = self._given_auth or hooks.auth(config)
+        if auth is None:
+            raise ConfigurationError(
+                f"no API key for {config.base_url}: pass api_key=..., or set the variable {KEY_VARIABLE}"
+            )
+        return auth
 
 
 def assemble(api_key: str | None, base_url: str | None, options: ClientOptions) -> Assembly:
@@ -114,18 +142,15 @@ def assemble(api_key: str | None, base_url: str | None, options: ClientOptions) 
     given = checked_text("api_key", api_key)
     endpoint = hooks.endpoint(written)
     if endpoint is not None:
-        config = replace(settings, base_url=endpoint.base_url.rstrip("/"), api_key=Secret(endpoint.token))
+        config = _at_endpoint(settings, endpoint)
     else:
         key = os.environ.get(KEY_VARIABLE) if given is None else given
         config = replace(settings, base_url=checked_address(written), api_key=checked_key(key))
-    auth = options.get("auth") or hooks.auth(config)
-    if auth is None:
-        raise ConfigurationError(
-            f"no API key for {config.base_url}: pass api_key=..., or set the variable {KEY_VARIABLE}"
-        )
-    return Assembly(
-        ClientContext(config, Api(config, hooks, auth), hooks), namespaces, endpoint, options.get("transport")
-    )
+    return Assembly(config, hooks, namespaces, endpoint, options)
+
+
+def _at_endpoint(config: ClientConfig, endpoint: Endpoint) -> ClientConfig:
+    return replace(config, base_url=endpoint.base_url.rstrip("/"), api_key=Secret(endpoint.token))
 
 
 def namespace_of(client: Any, name: str, asynchronous: bool = False) -> Any:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from . import content_types
 from .cache_entry import CacheEntry, cache_directory, display_name
+from .file_record import FILE_KEYS, file_of_record, is_file_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from .data_uri import DataURI
 
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://|(?P<data>data):", re.IGNORECASE | re.ASCII)
-_KEYS = ("uri", "path", "content_type", "size", "filename")
 
 KEEP_FILES = "inferencesh_keep_files"
 """Key of a pydantic serialisation context in which `model_dump` leaves `File` objects as they are."""
@@ -34,7 +34,8 @@ class File:
     written there in the same way. Other addresses (`inf://...`) are only passed on.
 
     Args:
-        initializer: A path, a URL, a data URI, a mapping of the keyword arguments, or another `File`.
+        initializer: A path, a URL, a data URI, a mapping of the keyword arguments, the record of an uploaded
+            file, or another `File`.
         uri: Where the file comes from.
         path: Where the file is on disk; with both, the content is read here.
         content_type: Guessed from the name, then from an image's first bytes, when not given.
@@ -235,14 +236,14 @@ def _values_of(initializer: Any) -> dict[str, Any]:
     if isinstance(initializer, os.PathLike):
         return {"path": initializer}
     if isinstance(initializer, dict):
-        return _checked_keys(initializer)
+        return file_of_record(initializer) if is_file_record(initializer) else _checked_keys(initializer)
     raise ValueError(f"Invalid input for File: {initializer!r}")
 
 
 def _checked_keys(values: dict[str, Any]) -> dict[str, Any]:
-    unknown = ", ".join(repr(key) for key in values if key not in _KEYS)
+    unknown = ", ".join(repr(key) for key in values if key not in FILE_KEYS)
     if unknown:
-        raise TypeError(f"a file has no {unknown}; it may have {', '.join(_KEYS)}")
+        raise TypeError(f"a file has no {unknown}; it may have {', '.join(FILE_KEYS)}")
     return values
 
 

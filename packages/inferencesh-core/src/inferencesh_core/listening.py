@@ -97,25 +97,20 @@ class Listener(Timed, Generic[T]):
 
     def _listen(self) -> Feed[T, Exception | None]:
         """Emit what one connection tells; give what ended it early, ``None`` for a plain end."""
+        stream: OpenedStream | None = None
+        trouble: Exception | None = None
         try:
             stream = yield from self._open()
-        except (TransportError, APIError) as error:
-            yield from self.time_left()
-            return error
-        trouble = yield from self._hear_out(stream)
-        # At once, not when the flow ends: it may take days, and each cut would cost a connection.
-        yield from close_stream(stream)
-        return trouble
-
-    def _hear_out(self, stream: OpenedStream) -> Feed[T, Exception | None]:
-        try:
             yield from self._read_all(stream)
         except LineTooLongError as error:
             raise StreamError(f"{self._name}: {error}") from error
         except (TransportError, APIError) as error:
             yield from self.time_left()
-            return error
-        return None
+            trouble = error
+        if stream is not None:
+            # At once, not when the flow ends: it may take days, and each cut would cost a connection.
+            yield from close_stream(stream)
+        return trouble
 
     def _open(self) -> Flow[OpenedStream]:
         headers = {"Accept": "application/x-ndjson", "Cache-Control": "no-cache", **self._place()}
@@ -124,8 +119,9 @@ class Listener(Timed, Generic[T]):
     def _read_all(self, stream: OpenedStream) -> Feed[T, None]:
         decoder = LineDecoder(max_line_bytes=self._config.max_line_bytes)
         heard = yield from now()
-        while chunk := (yield from self._read(stream, heard)):
+        while chunk := (yield from read(stream, (yield from self._patience(heard)))):
             heard_more = yield from self._hear(decoder.feed(chunk))
+            chunk = b""  # of a thousand streams that wait for more, none should keep what it has read
             if self._is_over():
                 yield from self._say_goodbye(stream)
                 return
@@ -133,11 +129,11 @@ class Listener(Timed, Generic[T]):
                 heard = yield from now()
         yield from self._hear(decoder.close())
 
-    def _read(self, stream: OpenedStream, heard: float) -> Flow[bytes]:
-        """Give the next bytes. Only whole lines count as life, so a server that trickles is silent too."""
+    def _patience(self, heard: float) -> Flow[float]:
+        """Give the seconds to wait for more. Only whole lines are life, so who trickles is silent too."""
         patience = max(0.001, heard + self._config.idle_seconds - (yield from now()))
         left = yield from self.time_left()
-        return (yield from read(stream, patience if left is None else min(patience, left)))
+        return patience if left is None else min(patience, left)
 
     def _hear(self, lines: Iterator[object]) -> Feed[T, bool]:
         heard_more = yield from self._take(lines)

@@ -11,6 +11,11 @@ _GRAMMAR = re.compile(
 )
 
 
+def is_part(text: str) -> bool:
+    """Whether a text can be one part of a reference: not empty, and without `/`, `@`, `:` and white space."""
+    return re.fullmatch(_PART, text) is not None
+
+
 @dataclass(frozen=True)
 class Ref:
     """One app reference, taken apart; `str` puts it together again.

@@ -22,6 +22,8 @@ class TaskView:
         known: The task as known so far, ``None`` before anything was heard.
     """
 
+    __slots__ = ("_finished", "seq", "task", "task_id")
+
     def __init__(self, task_id: str, known: Task | None = None) -> None:
         self.task_id = task_id
         self.task: Task | None = None

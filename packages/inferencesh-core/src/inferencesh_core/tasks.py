@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, overload
 from urllib.parse import quote
 
-from .errors import InferenceError, InputError, TaskTimeoutError, TransportError, UploadError
+from .errors import (
+    ConfigurationError,
+    InferenceError,
+    InputError,
+    TaskTimeoutError,
+    TransportError,
+    UploadError,
+)
 from .flow.effects import emit, emit_all, fork, join, result_of
 from .flow.faces import Async, Face, Sync, iteration, operation
 from .follow import Follower, FollowOptions
@@ -144,14 +151,17 @@ class Tasks:
         """Iterate over tasks, newest first unless sorted otherwise; pages are fetched as they are needed.
 
         Args:
-            page_size: Tasks per request.
+            page_size: Tasks per request, 1 or more.
             search: Free text: ``{"fields": ["input"], "term": "cat", "exact": False}``.
             filters: Conditions: ``{"field": "status", "operator": "eq", "value": 10}``.
             sort: Orders: ``{"field": "created_at", "dir": "desc"}``.
 
         Raises:
             APIError: the server refused.
+            ConfigurationError: the page size is no number of tasks.
         """
+        if page_size < 1:
+            raise ConfigurationError(f"page_size must be 1 or more, not {page_size}")
         query: dict[str, Any] = {"limit": page_size, "filters": [*filters], "sort": [*sort]}
         if search is not None:
             query["search"] = search

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
+import os
 import shlex
 import signal
 import sys
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config import EngineConfig
 from .domain.problems import EngineStartError, Problem
-from .presence import TOKEN_FILE
+from .options import host_name, origin, port, token
 from .serving import serving
 
 if TYPE_CHECKING:
@@ -33,11 +35,14 @@ running are taken up again when it starts the next time.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit status: 0 after a stop, 2 when the engine cannot start."""
     options = _parser().parse_args(arguments)
+    gc.disable()  # until it serves: what imports make stays, and to look through it is a tenth of a start
     try:
         _run(_serve(_config(options), options.allow_origin))
     except EngineStartError as error:
         print(f"inferencesh engine: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its terminal
         return 2
+    finally:
+        gc.enable()
     return 0
 
 
@@ -53,6 +58,7 @@ def _run(program: Coroutine[Any, Any, None]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m inferencesh_engine", description=DESCRIPTION)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser(
         "serve",
@@ -67,15 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (%(default)s: this machine only)"
     )
-    serve.add_argument("--port", type=_port, default=0, help="port to listen on (default: a free one)")
+    serve.add_argument("--port", type=port, default=0, help="port to listen on (default: a free one)")
     serve.add_argument(
-        "--token", help="key that callers must send (default: a random one, kept in DIR/token)"
+        "--token", type=token, help="key that callers must send (default: a random one, kept in DIR/token)"
     )
     serve.add_argument(
         "--state", type=Path, metavar="DIR", help="state folder (default: APPS_DIR/.inferencesh)"
     )
     serve.add_argument(
         "--allow-host",
+        type=host_name,
         action="append",
         default=[],
         metavar="NAME",
@@ -83,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--allow-origin",
+        type=origin,
         action="append",
         default=[],
         metavar="ORIGIN",
@@ -91,11 +99,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{port} is no port: use 0 to 65535")
-    return port
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for, which takes longer than all other options."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415 - see above
+
+        _say(f"inferencesh-engine {version('inferencesh-engine')}")
+        parser.exit()
 
 
 def _config(options: argparse.Namespace) -> EngineConfig:
@@ -116,7 +127,9 @@ async def _serve(config: EngineConfig, origins: Sequence[str]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, _stop_once, stopping, number)
-    async with serving(config, allow_origins=origins) as (engine, _):
+    async with serving(config, allow_origins=origins, own_process=True) as (engine, _):
+        gc.freeze()  # nor need it be looked through while tasks wait
+        gc.enable()
         _say(_welcome(engine))
         await stopping.wait()
         _say("stopping…")
@@ -129,6 +142,8 @@ def _stop_once(stopping: asyncio.Event, number: signal.Signals) -> None:
 
 
 def _welcome(engine: Engine) -> str:
+    from .presence import TOKEN_FILE  # noqa: PLC0415 - the worker under way must not wait for what it brings
+
     token_file = engine.config.state_path / TOKEN_FILE
     lines = [f"inferencesh engine at {engine.base_url}", f"token in {token_file}", "", *_served(engine), ""]
     lines += [
@@ -175,7 +190,13 @@ def _listed(kind: str, described: Mapping[str, str]) -> list[str]:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - a command speaks to its terminal
+    """Print for the user. Where nobody reads any more, as after `| head -1`, it serves on in silence."""
+    try:
+        print(text, flush=True)  # noqa: T201 - a command speaks to its terminal
+    except BrokenPipeError:
+        # What is left in the buffer would break the pipe once more when the interpreter ends.
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

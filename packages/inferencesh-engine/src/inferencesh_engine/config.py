@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from inferencesh_core.addresses import AddressPolicy
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from inferencesh_core.addresses import AddressPolicy
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -43,7 +43,8 @@ class EngineConfig:
             time, to check the input against its schema. The worker checks again in any case.
         task_timeout_seconds: How long a function may run; None is for ever.
         repeat_seconds: A silent stream repeats its state this often, for clients that count heartbeats out.
-        max_attempts: How often a task is started at most, when workers or engines die under it.
+        max_attempts: How often a task is started at most, when workers or engines die under it. An engine
+            that stops in order is no death; yet with 1 a task is started once, whatever happens.
         idempotency_hours: How long an `Idempotency-Key` is remembered.
         max_finished_tasks: Finished tasks kept; the oldest go first.
         event_retention_seconds: How long a finished task keeps the events that led to its final state.
@@ -124,10 +125,17 @@ class EngineConfig:
 
     def address_policy(self, base_url: str | None) -> AddressPolicy:
         """Where addresses that callers name may lead; an engine that listens at `base_url` may be reached."""
+        from inferencesh_core.addresses import AddressPolicy  # noqa: PLC0415 - an engine's start does not need it
+
         own = frozenset(filter(None, [base_url]))
         return AddressPolicy(allow_private=self.allow_private_addresses, allowed_origins=own)
 
     @property
     def state_path(self) -> Path:
         """The state folder, settled."""
-        return self.state_dir if self.state_dir is not None else self.apps_dir / ".inferencesh"
+        return self.state_dir if self.state_dir is not None else self.usual_state_path
+
+    @property
+    def usual_state_path(self) -> Path:
+        """Where the state is unless it was settled otherwise, and where programs look for the engine."""
+        return self.apps_dir / ".inferencesh"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from inferencesh_app.yaml_document import MAX_DOCUMENT_BYTES
@@ -30,6 +29,8 @@ def check_names(spot: Spot, *known: str) -> None:
     seen = set()
     for name, value in spot.members():
         if name not in known:
+            import difflib  # noqa: PLC0415 - a mistake is worth its import
+
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
             raise value.problem(f"{name!r} is not known here; {hint}")

@@ -7,6 +7,9 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
+from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import ProxyHandler, build_opener
@@ -20,6 +23,7 @@ from .domain.problems import EngineBusyError
 from .presence import TOKEN_FILE, Presence, find_presence
 from .served_folder import AGENTS_FOLDER, has_something
 from .serving import serving
+from .signpost import state_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +31,8 @@ if TYPE_CHECKING:
 SCHEME = "local:"
 PROBE_SECONDS = 2.0
 STOP_SECONDS = 15.0
-HAND_OVER_SECONDS = 5.0
+# An engine that stops lets its apps unload, and cuts off those that take too long.
+HAND_OVER_SECONDS = 20.0
 HAND_OVER_PAUSE_SECONDS = 0.05
 _EXAMPLE = "local:examples/apps"
 
@@ -36,7 +41,8 @@ def open_local(base_url: str) -> Endpoint | None:
     """The endpoint of the engine for a `local:PATH` address; None for other addresses.
 
     The first client of a folder starts the engine, on a free loopback port; the last one to close stops it.
-    An engine that already serves the folder is used as it is, and left running.
+    An engine that already serves the folder is used as it is, and left running. Should it end, its clients go
+    over to the one that there is then, or start one themselves.
 
     Raises:
         ConfigurationError: there is no such folder, or no app in it.
@@ -44,16 +50,22 @@ def open_local(base_url: str) -> Endpoint | None:
     """
     if not base_url.startswith(SCHEME):
         return None
-    folder = _apps_folder(base_url)
+    return _opened(EngineConfig(apps_dir=_apps_folder(base_url)))
+
+
+def _opened(config: EngineConfig) -> Endpoint:
+    """The engine of this process or another one's; only one that has to be started needs the state folder."""
+    folder = config.apps_dir
     with _lock:
         engine = _running.get(folder)
-        if engine is None:
-            found = _serving(folder) or _started(folder)
+        if engine is None or not engine.runs:
+            found = _serving(config) or _started(config)
             if isinstance(found, Endpoint):
                 return found
             engine = _running[folder] = found
         engine.clients += 1
-    return Endpoint(engine.base_url, engine.token, _closer(folder, engine))
+    close = _closer(folder, engine)
+    return Endpoint(engine.base_url, engine.token, close, renew=partial(_opened, engine.config))
 
 
 class BackgroundEngine:
@@ -61,6 +73,7 @@ class BackgroundEngine:
 
     Attributes:
         clients: How many clients use it.
+        config: What it was told.
     """
 
     base_url: str
@@ -68,7 +81,7 @@ class BackgroundEngine:
 
     def __init__(self, config: EngineConfig) -> None:
         self.clients = 0
-        self._config = config
+        self.config = config
         self._error: BaseException | None = None
         self._ready = threading.Event()
         # A daemon, so that a program which forgets to close its client still ends. Nothing is lost then:
@@ -79,28 +92,49 @@ class BackgroundEngine:
         if self._error is not None:
             raise self._error
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has not stopped, by itself or by request."""
+        return self._thread.is_alive()
+
+    def let_go(self) -> None:
+        """In a forked child: hold none of the engine's sockets and pipes open.
+
+        Its clients and workers would not notice its end otherwise, as long as the child lives. The numbers
+        stay taken: what finalizers in the child close later must not be a file that it has opened since.
+        """
+        selector = getattr(getattr(self, "_loop", None), "_selector", None)
+        opened = list(selector.get_map() or ()) if selector is not None else []
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for fd in opened:
+            os.dup2(nowhere, fd, inheritable=False)
+        os.close(nowhere)
+
     def stop(self) -> None:
         """Stop the engine and its workers."""
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
+        _alive.add(self)
         try:
             asyncio.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
             self._error = error
         finally:
+            _alive.discard(self)
             self._ready.set()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        async with serving(self._config) as (engine, server):
+        async with serving(self.config) as (engine, server):
             self.base_url, self.token = str(engine.base_url), server.token
             self._ready.set()
             await self._stopping.wait()
 
 
+_alive: set[BackgroundEngine] = set()
 _running: dict[Path, BackgroundEngine] = {}
 _lock = threading.Lock()
 
@@ -110,6 +144,8 @@ def _forget_after_fork() -> None:
     global _lock  # noqa: PLW0603 - the parent may have held it at the fork
     _lock = threading.Lock()
     _running.clear()
+    while _alive:
+        _alive.pop().let_go()
 
 
 if hasattr(os, "register_at_fork"):
@@ -150,14 +186,14 @@ def _apps_folder(base_url: str) -> Path:
     return folder
 
 
-def _started(folder: Path) -> BackgroundEngine | Endpoint:
+def _started(config: EngineConfig) -> BackgroundEngine | Endpoint:
     """A new engine, or the one that another process started, or had not quite stopped, at the same moment."""
     deadline = time.monotonic() + HAND_OVER_SECONDS
     while True:
         try:
-            return BackgroundEngine(EngineConfig(apps_dir=folder))
+            return BackgroundEngine(config)
         except EngineBusyError:  # noqa: PERF203 - it waits anyway
-            serving = _serving(folder)
+            serving = _serving(config)
             if serving is not None:
                 return serving
             if time.monotonic() > deadline:
@@ -165,13 +201,25 @@ def _started(folder: Path) -> BackgroundEngine | Endpoint:
             time.sleep(HAND_OVER_PAUSE_SECONDS)
 
 
-def _serving(folder: Path) -> Endpoint | None:
-    state_dir = EngineConfig(apps_dir=folder).state_path
+def _serving(config: EngineConfig) -> Endpoint | None:
+    """An engine that serves the folder, wherever its state is."""
+    usual = config.usual_state_path
+    places = (usual, state_elsewhere(usual), config.state_path)
+    joined = (_joined(config, place) for place in dict.fromkeys(places) if place is not None)
+    return next((endpoint for endpoint in joined if endpoint is not None), None)
+
+
+def _joined(config: EngineConfig, state_dir: Path) -> Endpoint | None:
     presence = find_presence(state_dir)
     if presence is None or not _answers(presence):
         return None
-    token = (state_dir / TOKEN_FILE).read_text().strip()
-    return Endpoint(presence.url, token, lambda: None)
+    try:
+        token = (state_dir / TOKEN_FILE).read_text().strip()
+    except OSError:  # it has stopped in this moment, and somebody has cleared up
+        return None
+    # Its tasks are there, so whoever takes its place goes on with them.
+    renew = partial(_opened, replace(config, state_dir=state_dir))
+    return Endpoint(presence.url, token, lambda: None, renew)
 
 
 def _answers(presence: Presence) -> bool:
@@ -179,6 +227,7 @@ def _answers(presence: Presence) -> bool:
     try:
         with build_opener(ProxyHandler({})).open(f"{presence.url}/health", timeout=PROBE_SECONDS) as answer:
             health = json.loads(answer.read())
-    except (OSError, ValueError):
+    except (OSError, HTTPException, ValueError, RecursionError):
         return False
-    return bool((health.get("data") or {}).get("instance") == presence.instance)
+    answered = health.get("data") if isinstance(health, dict) else None
+    return isinstance(answered, dict) and answered.get("instance") == presence.instance

@@ -7,24 +7,10 @@ from contextlib import AsyncExitStack, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .acceptance import Acceptance
-from .catalog import Catalog
 from .config_values import with_values
-from .dispatch import Dispatch
-from .domain.problems import EngineStartError
-from .files import Files
-from .fresh_addresses import FreshAddresses
-from .ledger import Ledger
-from .marks import Marks
 from .plugins import Hooks
-from .pool import Pool
-from .reports import Reports
-from .retention import Retention
-from .sessions import Sessions
 from .settings import load_settings
-from .store import Store
-from .tasks import Tasks
-from .webhooks import Webhooks
+from .state_folder import make_state_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -33,12 +19,18 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .agents.runtime import AgentRuntime
+    from .catalog import Catalog
     from .config import EngineConfig
     from .domain.idempotency import Idempotency
     from .domain.listing import ListQuery, Page
     from .domain.views import RunOutcome, TaskEvent
     from .executors import Executor
+    from .files import Files
+    from .marks import Marks
+    from .pool import Pool
+    from .sessions import Sessions
     from .settings import Settings
+    from .store import Store
 
 
 class Engine:
@@ -86,33 +78,39 @@ class Engine:
             executor = self._hooks.executor(config)
             on_failure.push_async_callback(executor.close)
             await executor.open()
-            _make_state_folder(config)
-            self.store = Store(config.state_path, max_log_chars=config.max_logs_in_state_bytes)
+            from . import parts  # noqa: PLC0415 - half of a start: a spare worker gets ready meanwhile
+
+            make_state_folder(config)
+            self.store = parts.Store(config.state_path, max_log_chars=config.max_logs_in_state_bytes)
             on_failure.push_async_callback(self.store.close)
             await self._start_parts(executor)
             self._opened = on_failure.pop_all()
         await self._tasks.recover()
         if self.store.unfinished_chats():
             self.agents.chats.recover()
-        self._retained = Retention(config, self.store, self._ledger, self.files)
+        self._retained = parts.Retention(config, self.store, self._ledger, self.files)
         self._retention = asyncio.create_task(self._retained.run_for_ever())
 
     async def _start_parts(self, executor: Executor) -> None:
+        from . import parts  # noqa: PLC0415 - as above
+
         config = self.config
         sources = self._hooks.app_sources(config)
-        self.catalog = Catalog(config, sources, lambda: self.base_url, self.settings)
-        self.files = Files(config, self.store.files, lambda: self.base_url)
+        self.catalog = parts.Catalog(config, sources, lambda: self.base_url, self.settings)
+        self.files = parts.Files(config, self.store.files, lambda: self.base_url)
         await asyncio.to_thread(self.files.blobs.open)
-        self._ledger = Ledger(config, self.store)
-        reports = Reports(config, self._ledger, self.files)
-        self.pool = Pool(config, self.catalog, executor, reports)
-        dispatch = reports.dispatch = Dispatch(self._ledger, self.files, self.pool)
-        self.sessions = reports.sessions = Sessions(config, self.store, self._ledger, dispatch, self.pool)
-        acceptance = Acceptance(config, self.catalog, self.pool, self.files, self.sessions)
-        self._shown = FreshAddresses(self.files)
-        self.marks = Marks(self.store, self._ledger, self._task_now)
-        self._webhooks = Webhooks(config, self.store, self._task_now, lambda: self.base_url)
-        self._tasks = Tasks(
+        self._ledger = parts.Ledger(config, self.store)
+        reports = parts.Reports(config, self._ledger, self.files)
+        self.pool = parts.Pool(config, self.catalog, executor, reports)
+        dispatch = reports.dispatch = parts.Dispatch(self._ledger, self.files, self.pool)
+        self.sessions = reports.sessions = parts.Sessions(
+            config, self.store, self._ledger, dispatch, self.pool
+        )
+        acceptance = parts.Acceptance(config, self.catalog, self.pool, self.files, self.sessions)
+        self._shown = parts.FreshAddresses(self.files)
+        self.marks = parts.Marks(self.store, self._ledger, self._task_now)
+        self._webhooks = parts.Webhooks(config, self.store, self._task_now, lambda: self.base_url)
+        self._tasks = parts.Tasks(
             config, self.store, self._ledger, acceptance, dispatch, self.sessions, self._shown, self._webhooks
         )
 
@@ -145,6 +143,7 @@ class Engine:
             await self.agents.close()
         self.sessions.close()
         await self._webhooks.close()
+        self._tasks.hand_on()
         self._ledger.close()
         await self.pool.stop()
         await self._opened.aclose()
@@ -209,14 +208,3 @@ class Engine:
         Ends after the terminal event, or when the engine stops.
         """
         return self._tasks.follow(task_id, after=after)
-
-
-def _make_state_folder(config: EngineConfig) -> None:
-    path = config.state_path
-    if not config.apps_dir.is_dir():
-        raise EngineStartError(f"{config.apps_dir} is not a folder; name the folder that holds your apps")
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
-    except OSError as error:
-        raise EngineStartError(f"the state folder {path} cannot be made: {error.strerror}") from error

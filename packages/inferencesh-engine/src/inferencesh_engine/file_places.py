@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from inferencesh_core.file_record import FILE_KEYS, is_file_record
+
 Pointer: TypeAlias = tuple[str | int, ...]
 Schema: TypeAlias = Mapping[str, Any]
 
-FILE_KEYS = frozenset({"uri", "path", "content_type", "size", "filename"})
 NO_FILES = "x-holds-files"
 """False in a schema: nothing in the value is a file, whatever it looks like; it is somebody's data."""
 
+_FILE_KEYS = frozenset(FILE_KEYS)
 _MAX_DEPTH = 200
 _IGNORED: Schema = {"type": "null"}
 _CHOOSING = frozenset({"$ref", "anyOf", "oneOf", "allOf"})
@@ -69,7 +71,7 @@ def names_paths(value: Any) -> bool:
 
 def is_file_shaped(value: Any) -> bool:
     """Whether an object has the members of a file and no others."""
-    return isinstance(value, dict) and value.keys() <= FILE_KEYS and ("path" in value or "uri" in value)
+    return isinstance(value, dict) and value.keys() <= _FILE_KEYS and ("path" in value or "uri" in value)
 
 
 def _found(value: Any, schemas: list[Schema], root: Schema, pointer: Pointer) -> Iterator[Place]:
@@ -93,7 +95,7 @@ def _place(value: Any, schemas: list[Schema], pointer: Pointer) -> Place | None:
         text_too = any(
             schema.get("type") == "string" and schema.get("format") != "file" for schema in schemas
         )
-        fits = isinstance(value, str) or is_file_shaped(value)
+        fits = isinstance(value, str) or is_file_shaped(value) or is_file_record(value)
         return Place(pointer, value, not text_too) if fits else None
     if any(_DESCRIBING & schema.keys() for schema in schemas):
         return None

@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inferencesh_core.file_record import file_of_record, is_file_record
+
 from .announced_files import announced, id_of, is_same_wish
 from .blobs import BLOBS_FOLDER, Blobs, Stored, too_large
 from .domain.idempotency import mismatch
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from .domain.files import FileRecord
     from .domain.idempotency import Idempotency
     from .domain.listing import ListQuery, Page
-    from .file_places import Schema
+    from .file_places import Pointer, Schema
     from .store.files import FileTable
 
 BATCH_BYTES = 1024 * 1024
@@ -164,12 +166,14 @@ class Files:
         """The input with each file of this engine as an object with its local `path`."""
         if not self.may_hold_files(schema):
             return value
-        replacements = {}
+        replacements: dict[Pointer, Any] = {}
         for place in file_places(value, schema):
             address = place.value if isinstance(place.value, str) else place.value.get("uri")
             file_id = self.signer.readable_file(address) if isinstance(address, str) else None
             if file_id is not None:
                 replacements[place.pointer] = self._local(await self.stored(file_id), str(address))
+            elif is_file_record(place.value):
+                replacements[place.pointer] = file_of_record(place.value)
         return with_replaced(value, replacements)
 
     async def store_outputs(self, task_id: str, output: Any, schema: Schema | None = None) -> Any:
@@ -291,8 +295,9 @@ def _output_files(output: Any, schema: Schema | None) -> list[Place]:
 def _existing(task_id: str, place: Place) -> Path:
     source = Path(str(place.value["path"]))
     if not source.is_absolute() or not source.is_file():
+        what = "is a folder; pack it into one file" if source.is_dir() else "does not exist"
         raise OutputFileError(
-            f"the output of task {task_id} names a file at output{place} that does not exist: {source}"
+            f"the output of task {task_id} names a file at output{place} that {what}: {source}"
         )
     return source
 

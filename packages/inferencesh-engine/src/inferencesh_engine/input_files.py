@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from inferencesh_core.file_record import is_file_record
+
 from .domain.problems import Problem
 from .file_places import Place, file_places, is_file_address
 
@@ -24,11 +26,14 @@ def check_input(value: Any, schema: Schema | None, name: str) -> None:
 
 
 def _addresses(place: Place) -> Iterator[str]:
-    """What a caller's file says it is to be read from; a `path` counts as a `file:` address."""
+    """What a caller's file says it is to be read from; a `path` counts as a `file:` address.
+
+    That of an uploaded file's record does not: it is the store's, and never reaches the worker.
+    """
     if isinstance(place.value, str):
         yield place.value
         return
-    if place.value.get("path"):
+    if place.value.get("path") and not is_file_record(place.value):
         yield f"file:{place.value['path']}"
     if place.value.get("uri"):
         yield str(place.value["uri"])
@@ -42,3 +47,14 @@ def _refuse_local(place: Place, address: str, field: str) -> None:
     if place.certain and address and scheme not in ("http", "https", "data"):
         detail = f"{field} must be a file's uri (http, https or data), not {address[:100]!r}"
         raise Problem(422, "invalid_file", detail, field=field)
+    if place.certain and scheme == "data":
+        _check_data(address, field)
+
+
+def _check_data(uri: str, field: str) -> None:
+    from inferencesh_core.data_uri import DataURIError, parse_data_uri  # noqa: PLC0415 - clients upload first
+
+    try:
+        parse_data_uri(uri)
+    except DataURIError as error:
+        raise Problem(422, "invalid_file", f"{field}: {error}", field=field) from None

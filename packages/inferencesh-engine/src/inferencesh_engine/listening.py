@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from .domain.problems import EngineStartError
@@ -47,7 +47,10 @@ class Listening:
             self._servers.append(await loop.create_server(protocol, sock=each, backlog=BACKLOG))
 
     def close(self) -> None:
-        """Let nobody else in; the port is free."""
+        """Let nobody else in; the port is free, even where a child process has inherited it."""
+        for each in self._sockets:
+            with suppress(OSError):  # it is closed already, or the system knows no such thing
+                each.shutdown(socket.SHUT_RDWR)
         for server in self._servers:
             server.close()
         for each in self._sockets:

@@ -7,7 +7,9 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from .domain.problems import EngineStartError
 from .private_files import keep_private, write_private
+from .token_rule import token_fault
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,11 +50,18 @@ def find_presence(state_dir: Path) -> Presence | None:
 
 
 def kept_token(state_dir: Path, given: str | None) -> str:
-    """The given token, else the one kept, else a new one; in any case kept for the engine's user to read."""
+    """The given token, else the one kept, else a new one; in any case kept for the engine's user to read.
+
+    Raises EngineStartError when it is one that no client could send.
+    """
     path = state_dir / TOKEN_FILE
+    if given and (fault := token_fault(given)):
+        raise EngineStartError(fault)
     fresh = given or f"inf_{secrets.token_hex(24)}"
-    kept = keep_private(path, fresh.encode()).decode().strip()
+    kept = keep_private(path, fresh.encode()).decode(errors="replace").strip()
     if kept and (given is None or kept == given):
+        if fault := token_fault(kept):
+            raise EngineStartError(f"{path}: {fault}, or remove the file for a new one")
         return kept
     write_private(path, fresh.encode())
     return fresh

@@ -15,11 +15,17 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def serving(
-    config: EngineConfig, *, allow_origins: Iterable[str] = ()
+    config: EngineConfig, *, allow_origins: Iterable[str] = (), own_process: bool = False
 ) -> AsyncIterator[tuple[Engine, Server]]:
     """A started engine and the server that listens for it; both stop in the end.
 
-    Raises EngineStartError as these two do.
+    Args:
+        config: What the engine is told.
+        allow_origins: Origins of web pages that may call.
+        own_process: Whether nothing but the engine runs in this process.
+
+    Raises:
+        EngineStartError: as these two do.
     """
     from .engine import Engine  # noqa: PLC0415 - heavy, and not every process that names it starts one
     from .listening import Listening  # noqa: PLC0415 - the same
@@ -28,6 +34,10 @@ async def serving(
         engine = Engine(config)
         engine.base_url = listening.base_url
         async with engine:
+            if own_process:
+                from .partial_packages import load_aiohttp_server  # noqa: PLC0415 - not for others
+
+                load_aiohttp_server()
             from .api import Server  # noqa: PLC0415 - half of a start: a spare worker gets ready meanwhile
 
             async with Server(engine, allow_origins=allow_origins, listening=listening) as server:

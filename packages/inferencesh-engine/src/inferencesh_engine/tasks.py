@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import crash_points
 from .domain.problems import Problem, not_found
-from .domain.recovery import after_restart
+from .domain.recovery import after_restart, at_stop
 from .domain.task import TaskStatus, received
 from .domain.views import RunOutcome, SpecView, TaskEvent, logs_dto, rfc3339, timings_dto
 from .once import Once
@@ -153,6 +153,13 @@ class Tasks:
         await self._ledger.settled()
         for live in list(self._ledger.live.values()):
             await self._dispatch.begin(live)
+
+    def hand_on(self) -> None:
+        """Leave what runs to the next engine, but not calls of sessions: what their workers know is lost."""
+        for live in list(self._ledger.live.values()):
+            change = at_stop(live.state, live.app, self._config.max_attempts)
+            if change is not None and live.spec.session_id is None:
+                self._ledger.change(live, **change)
 
     async def ended(self, task_id: str) -> TaskEvent:
         """The final state, once there is one; raises CancelledError when the engine stops before."""

@@ -10,6 +10,7 @@ import secrets
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .clock import now
@@ -128,12 +129,12 @@ class Webhooks:
     async def _post(self, event: TaskEvent, url: str) -> _Outcome:
         from inferencesh_core.pinned import without_query  # noqa: PLC0415  # few tasks have a webhook
 
-        from .outgoing import post  # noqa: PLC0415  # the same
-
+        # The same, and a client for TLS reads certificates when it is imported: other tasks need not wait.
+        outgoing = await asyncio.to_thread(import_module, ".outgoing", __package__)
         headers = await asyncio.to_thread(self._headers, event)
         policy = self._config.address_policy(self._base_url())
         seconds = self._config.webhook_timeout_seconds
-        status = await post(url, event.json, headers, policy, timeout_seconds=seconds)
+        status = await outgoing.post(url, event.json, headers, policy, timeout_seconds=seconds)
         delivered, unwanted = 200 <= status < 300, status == HTTPStatus.GONE
         return _Outcome(f"{without_query(url)} answered {status}", over=delivered or unwanted)
 

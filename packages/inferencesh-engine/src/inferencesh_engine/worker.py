@@ -180,6 +180,7 @@ class Worker:
             environment=prepared.environment,
             max_message_bytes=self._config.max_event_bytes,
             interpreter=prepared.interpreter,
+            notes=self.app.manifest.notes,
         )
         self._handle = await executor.start(spec, self)
 

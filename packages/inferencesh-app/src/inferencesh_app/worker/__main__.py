@@ -5,15 +5,16 @@ Without an app it waits to be told which one.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import protocol
 from .channel import Channel, Journal
 from .lifeline import die_with_engine
+from .spare import Assignment, assignment
 
 if TYPE_CHECKING:
     from ..base import BaseApp
@@ -29,38 +30,48 @@ def main() -> int:
     channel = Channel(options.fd_out)
     journal = Journal(channel)
     journal.capture()
-    folder = options.app or _assigned_app(options.fd_in)
-    if folder is None:
+    assigned = Assignment(options.app) if options.app else assignment(options.fd_in)
+    if assigned is None:
         return protocol.EXIT_UNLOADED
     try:
-        loaded, app = _load(folder, channel)
+        loaded, app = _load(assigned, channel)
     except BaseException as error:  # noqa: BLE001 - an import may raise anything, sys.exit included
         return _load_failed(error, channel, journal)
     return _serve(loaded, app, channel, journal, options.fd_in)
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m inferencesh_app.worker", description=__doc__)
-    parser.add_argument("--app", type=Path, help="the app's folder; without it, `load` says which")
-    parser.add_argument("--fd-in", type=int, required=True, help="messages of the engine")
-    parser.add_argument("--fd-out", type=int, required=True, help="messages to the engine")
-    options = parser.parse_args()
+@dataclass(frozen=True)
+class _Options:
+    """What stands in the command line.
+
+    Attributes:
+        app: The app's folder; without it, `load` says which.
+        fd_in: Messages of the engine come there.
+        fd_out: Messages to the engine go there.
+    """
+
+    app: Path | None
+    fd_in: int
+    fd_out: int
+
+
+def _options() -> _Options:
+    # By hand: a parser for people is a third of a megabyte in each worker, and engines make no mistakes.
+    given = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=False))
     del sys.argv[1:]  # they are not the app's
     if sys.path[0] in ("", os.getcwd()):
         del sys.path[0]  # nor is the folder this was started in, which `python -m` puts first
-    return options
+    try:
+        app = Path(given["--app"]) if "--app" in given else None
+        return _Options(app, int(given["--fd-in"]), int(given["--fd-out"]))
+    except (KeyError, ValueError):
+        sys.exit(__doc__)
 
 
-def _assigned_app(fd: int) -> Path | None:
-    from .spare import assigned_app  # noqa: PLC0415 - only spare workers wait
-
-    return assigned_app(fd)
-
-
-def _load(folder: Path, channel: Channel) -> tuple[LoadedApp, BaseApp]:
+def _load(assigned: Assignment, channel: Channel) -> tuple[LoadedApp, BaseApp]:
     from ..loader import load_app  # noqa: PLC0415 - after the prints of what it imports are captured
 
-    loaded = load_app(folder)
+    loaded = load_app(assigned.folder, assigned.notes)
     app = loaded.app_class()
     channel.send(protocol.loaded(loaded.describe().to_json()))
     return loaded, app

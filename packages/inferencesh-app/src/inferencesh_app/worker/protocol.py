@@ -93,9 +93,13 @@ def decode(line: bytes) -> Message:
     return dict(message)
 
 
-def load(app: str, environment: Mapping[str, str]) -> Message:
-    """Load the app in this folder; these are all the environment variables it has."""
-    return {"type": "load", "app": app, "environment": environment}
+def load(app: str, environment: Mapping[str, str], notes: Mapping[str, Any] | None = None) -> Message:
+    """Load the app in this folder; these are all the environment variables it has.
+
+    `notes` is what its manifest says about functions, to spare the worker the reading.
+    """
+    message = {"type": "load", "app": app, "environment": environment}
+    return message if notes is None else {**message, "notes": notes}
 
 
 def setup(values: Mapping[str, Any] | None, metadata: Mapping[str, Any]) -> Message:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
+from ..notes import Notes
 from . import protocol
 
 _READ_BYTES = 64 * 1024
 
 
-def assigned_app(fd: int) -> Path | None:
-    """The folder of the app to load, once `load` comes in on `fd`; None when no app needs this process.
+@dataclass(frozen=True)
+class Assignment:
+    """The app to load; `notes` None: it has to be looked into for them."""
+
+    folder: Path
+    notes: Notes | None = None
+
+
+def assignment(fd: int) -> Assignment | None:
+    """What to load, once `load` comes in on `fd`; None when no app needs this process.
 
     The environment is that of the app then: nothing is left of the one this process was started with.
     """
-    import yaml  # noqa: F401, PLC0415 - imported now, while there is time; manifests need it
-
-    from .. import loader  # noqa: F401, PLC0415 - the same
+    from .. import loader  # noqa: F401, PLC0415 - imported now, while there is time
     from . import host  # noqa: F401, PLC0415 - the same
 
     line = _line(fd)
@@ -26,7 +34,8 @@ def assigned_app(fd: int) -> Path | None:
     message = protocol.decode(line)
     os.environ.clear()
     os.environ.update(message["environment"])
-    return Path(message["app"])
+    notes = message.get("notes")
+    return Assignment(Path(message["app"]), Notes.from_json(notes) if notes is not None else None)
 
 
 def _line(fd: int) -> bytes:

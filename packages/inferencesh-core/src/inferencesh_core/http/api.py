@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 from urllib.parse import urljoin
 
-from ..errors import APIError, InferenceError, ReadTimeoutError, TransportError
-from ..flow.effects import OpenedStream, close_stream, now, open_stream, read, send
+from ..errors import APIError, ConnectError, InferenceError, ReadTimeoutError, TransportError
+from ..flow.effects import OpenedStream, call_apart, close_stream, now, open_stream, read, send
 from ..json_codec import dumps, loads
 from ..plugins.specs import AttemptInfo, CallInfo
 from .bodies import is_refusal, unwrap
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from ..config import ClientConfig
     from ..flow.effects import Flow
     from ..plugins.hooks import Hooks
-    from .auth import Auth
     from .messages import Body
     from .problems import Problem
+    from .seat import Seat
 
 Answer: TypeAlias = Union["Response", "OpenedStream"]
 
@@ -44,7 +44,7 @@ class Api:
     Args:
         config: Limits and times.
         hooks: Who watches calls and names errors.
-        auth: What signs requests, ``None`` for an endpoint without credentials.
+        seat: Where the API is, and what signs requests there.
         luck: Gives random numbers from 0 to 1; another source makes pauses predictable.
     """
 
@@ -52,15 +52,14 @@ class Api:
         self,
         config: ClientConfig,
         hooks: Hooks,
-        auth: Auth | None,
+        seat: Seat,
         *,
         luck: Callable[[], float] = random.random,
     ) -> None:
         self._config = config
         self._hooks = hooks
-        self._auth = auth
+        self._seat = seat
         self.luck = luck
-        self._origin = origin_of(config.base_url)
         self._budget = RetryBudget()
         self._honours_keys: bool | None = None
         self._headers = {"Accept": "application/json", "User-Agent": config.user_agent, "X-API-Version": "2"}
@@ -125,7 +124,9 @@ class Api:
             connect_timeout=config.connect_timeout,
             read_timeout=config.deadline,
         )
-        yield from self._answered(request, url.partition("?")[0], send, partial(_constantly, True), seconds)
+        yield from self._answered(
+            request, url.partition("?")[0], self._sent, partial(_constantly, True), seconds
+        )
 
     def open(self, path: str, headers: Mapping[str, str], seconds: float | None = None) -> Flow[OpenedStream]:
         """Open a stream: one try, its status checked before a line is read.
@@ -189,7 +190,7 @@ class Api:
     def _request(self, method: str, path: str, headers: Mapping[str, str], body: Body) -> Request:
         return Request(
             method,
-            self._config.base_url + path,
+            self._seat.base_url + path,
             headers,
             body,
             connect_timeout=self._config.connect_timeout,
@@ -205,7 +206,7 @@ class Api:
             text = response.masked(self._config.api_key).body.decode(errors="replace")
             raise APIError(
                 response.status,
-                f"the answer is not JSON but {text[:80]!r}: is {self._config.base_url} the API's address?",
+                f"the answer is not JSON but {text[:80]!r}: is {self._seat.base_url} the API's address?",
                 text,
             ) from error
         if is_refusal(body):
@@ -218,9 +219,17 @@ class Api:
     def _redirected(self, request: Request, exchange: Callable[[Request], Flow[Any]]) -> Flow[Answer]:
         # One try has one read time-out, however many steps it takes.
         end = (yield from now()) + request.read_timeout
+        request = self._here(request)
         redirects = 0
         while True:
-            answer = yield from self._signed(request, exchange, end)
+            try:
+                answer = yield from self._signed(request, exchange, end)
+            except ConnectError as error:
+                left = yield from _time_until(end, request)
+                request = (yield from self._moved(request, error, left)).within(
+                    (yield from _time_until(end, request))
+                )
+                continue
             if answer.status not in _REDIRECTS or "location" not in answer.headers:
                 return answer
             redirects += 1
@@ -230,7 +239,7 @@ class Api:
 
     def _redirect(self, request: Request, answer: Answer) -> Request:
         url = urljoin(request.url, answer.headers["location"])
-        if not _is_within(url, self._origin):
+        if not _is_within(url, self._seat.origin):
             raise APIError(
                 answer.status,
                 f"the server redirects to {url.partition('?')[0]!r}, and credentials do not follow to "
@@ -240,9 +249,34 @@ class Api:
             raise APIError(answer.status, f"the server redirects {request!r} in a way that loses its body")
         return request.to(url)
 
+    def _sent(self, request: Request) -> Flow[Response]:
+        """Send a request that is not signed, to where the API is now."""
+        request = self._here(request)
+        try:
+            return (yield from send(request))
+        except ConnectError as error:
+            moved = yield from self._moved(request, error, request.read_timeout)
+        return (yield from send(moved))
+
+    def _here(self, request: Request) -> Request:
+        url = self._seat.here(request.url)
+        return request if url == request.url else request.to(url)
+
+    def _moved(self, request: Request, error: ConnectError, seconds: float) -> Flow[Request]:
+        """Give the request for where the API has moved; raises the error where it has not."""
+        if not self._seat.may_move:
+            raise error
+        try:
+            url = yield from call_apart(self._seat.moved, request.url, timeout=seconds)
+        except (InferenceError, OSError) as reason:
+            raise error from reason
+        if url is None:
+            raise error
+        return request.to(url)
+
     def _signed(self, request: Request, exchange: Callable[[Request], Flow[Any]], end: float) -> Flow[Answer]:
         signing: Generator[Request, Any, None] = (
-            self._auth.sign(request) if self._auth else _unsigned(request)
+            self._seat.auth.sign(request) if self._seat.auth else _unsigned(request)
         )
         outgoing = next(signing)
         while True:
@@ -261,7 +295,7 @@ class Api:
         if self._honours_keys is None:
             question = self._request("GET", "/health", self._headers, None)
             try:
-                answer = yield from send(question.within(seconds))
+                answer = yield from self._sent(question.within(seconds))
             except TransportError:
                 return False
             if answer.status in RETRIED_STATUSES:

@@ -21,6 +21,8 @@ class ChunkDecoder:
     (b'abc', b'de', True)
     """
 
+    __slots__ = ("_in_trailer", "_left", "_pending", "finished")
+
     def __init__(self) -> None:
         self.finished = False
         """Whether the last chunk and what follows it have come."""

@@ -70,6 +70,8 @@ class LineDecoder:
         max_line_bytes: The longest line accepted, its end not counted.
     """
 
+    __slots__ = ("_length", "_line", "_lines_seen", "_loads", "_max_line_bytes", "_on_problem")
+
     def __init__(
         self,
         *,

@@ -48,11 +48,14 @@ class Endpoint:
         base_url: Where the API answers.
         token: Its credential.
         close: Called once, when the client that asked closes.
+        renew: Gives the endpoint to use when nobody answers there any more; this one is closed then. It is
+            called on a thread of its own, and may raise an `InferenceError`. None where there is no other.
     """
 
     base_url: str
     token: str
     close: Callable[[], None]
+    renew: Callable[[], Endpoint] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..agents.tools.categories import CATEGORIES
 from ..domain.ownership import owned
 from ..domain.views import short_id
 from .lists import list_query
@@ -43,6 +42,8 @@ async def get_version(call: Call) -> Any:
 
 async def internal_tools(_: Call) -> Any:
     """The tools that the engine itself has for agents."""
+    from ..agents.tools.categories import CATEGORIES  # noqa: PLC0415 - few ask, and it brings what runs tools
+
     return [category.dto() for category in CATEGORIES]
 
 

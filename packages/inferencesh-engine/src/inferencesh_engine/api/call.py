@@ -8,7 +8,9 @@ import re
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
-from aiohttp.web import HTTPRequestEntityTooLarge, RequestPayloadError, Response, StreamResponse
+from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
+from aiohttp.web_protocol import RequestPayloadError
+from aiohttp.web_response import Response, StreamResponse
 from multidict import CIMultiDict
 
 from ..domain.problems import Problem
@@ -18,7 +20,7 @@ from .gate import body_too_large
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from aiohttp.web import BaseRequest
+    from aiohttp.web_request import BaseRequest
 
     from ..engine import Engine
     from .routes import Parameters

@@ -16,7 +16,7 @@ from .routes import Route
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from aiohttp.web import StreamResponse
+    from aiohttp.web_response import StreamResponse
 
     from ..domain.chat_views import ChatEvent
     from .call import Call

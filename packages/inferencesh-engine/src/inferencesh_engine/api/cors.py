@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohttp.web import Response
+from aiohttp.web_response import Response
 
 if TYPE_CHECKING:
     from multidict import CIMultiDict

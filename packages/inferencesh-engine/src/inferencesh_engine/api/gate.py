@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from aiohttp.web import BaseRequest
+    from aiohttp.web_request import BaseRequest
 
     from .routes import Route
 

@@ -20,10 +20,15 @@ def list_query(body: Mapping[str, Any]) -> ListQuery:
     page = _typed(body, "page", int, None)
     if page is not None and not 0 <= page <= _MAX_PAGE:
         raise Problem(400, "invalid_request", f"page must be a number from 1 on, not {page}")
+    # Go writes 0 for what is not set.
     limit = _typed(body, "limit", int, None) or DEFAULT_PAGE_ITEMS
+    if limit < 0:
+        raise Problem(
+            400, "invalid_request", f"limit must be a number from 1 to {MAX_PAGE_ITEMS}, not {limit}"
+        )
     return ListQuery(
         cursor=_typed(body, "cursor", str, ""),
-        limit=max(1, min(limit, MAX_PAGE_ITEMS)),
+        limit=min(limit, MAX_PAGE_ITEMS),
         page=page,
         backward=_typed(body, "direction", str, "").lower() in ("prev", "previous", "backward", "back"),
         search=_search(_typed(body, "search", dict, {})),
@@ -62,9 +67,10 @@ def _filter(item: Any) -> Filter:
 
 def _sort(item: Any) -> Sort:
     order = _object(item, "sort")
-    return Sort(
-        _typed(order, "field", str, ""), descending=_typed(order, "dir", str, "asc").lower() == "desc"
-    )
+    direction = _typed(order, "dir", str, "").lower() or "asc"
+    if direction not in ("asc", "desc"):
+        raise Problem(400, "invalid_request", f"dir of sort must be asc or desc, not {order['dir']!r:.100}")
+    return Sort(_typed(order, "field", str, ""), descending=direction == "desc")
 
 
 def _object(item: Any, name: str) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aiohttp.web import Response
+from aiohttp.web_response import Response
 
 from .envelopes import JSON, to_json
 from .health import VERSION

@@ -17,7 +17,8 @@ from .gate import LOOPBACK_NAMES, without_port
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from aiohttp.web import BaseRequest, Response, StreamResponse
+    from aiohttp.web_request import BaseRequest
+    from aiohttp.web_response import Response, StreamResponse
 
     from ..domain.problems import Problem
     from ..engine import Engine

@@ -9,12 +9,15 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse
+from aiohttp.web_server import Server as HttpServer
 
 from ..domain.problems import Problem
 from ..listening import Listening
 from ..presence import TOKEN_FILE, Presence, kept_token
-from . import agents, apps, blobs, chats, files, sessions, tasks, tools
+from ..signpost import Signpost
+from . import agents, apps, blobs, chats, files, malformed, sessions, tasks, tools
 from .cors import allow, preflight
 from .gate import LOOPBACK_NAMES, Gate
 from .health import health_routes
@@ -80,10 +83,13 @@ class Server:
         await self._listening.serve(self._http)
         self._presence = Presence(base_url, os.getpid(), self._instance)
         self._presence.announce(config.state_path)
+        self._signpost = Signpost(config)
+        self._signpost.put_up()
         return base_url
 
     async def stop(self) -> None:
         """Stop listening; requests in progress get a moment to end, streams are cut."""
+        self._signpost.take_down()
         self._presence.withdraw(self._engine.config.state_path)
         listening = self._listening
         if listening is not None:
@@ -102,25 +108,26 @@ class Server:
     ) -> None:
         await self.stop()
 
-    def _protocol(self) -> web.Server:
+    def _protocol(self) -> HttpServer:
         limit = self._engine.config.max_body_bytes + 1
 
         loop = asyncio.get_running_loop()
 
         def request(
             message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]
-        ) -> web.BaseRequest:
-            return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=limit)
+        ) -> BaseRequest:
+            return BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=limit)
 
-        return web.Server(
+        return HttpServer(
             self._answer,
             request_factory=request,
             access_log=None,
+            logger=malformed.logger,
             auto_decompress=False,
             read_bufsize=READ_BUFFER_BYTES,
         )
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(self, request: BaseRequest) -> StreamResponse:
         call = call_of(request, self._engine, self._caller)
         try:
             return await self._handled(call)
@@ -131,7 +138,7 @@ class Server:
             detail = "the engine failed to answer; its log says why"
             return call.refusal(Problem(500, "internal_error", detail))
 
-    async def _handled(self, call: Call) -> web.StreamResponse:
+    async def _handled(self, call: Call) -> StreamResponse:
         request = call.request
         raw_path = request.rel_url.raw_path
         route, call.parameters = self._router.find(request.method, raw_path)
@@ -143,4 +150,4 @@ class Server:
         if route is None:
             raise self._router.refusal(request.method, raw_path)
         result = await route.handler(call)
-        return result if isinstance(result, web.StreamResponse) else call.answer(result)
+        return result if isinstance(result, StreamResponse) else call.answer(result)

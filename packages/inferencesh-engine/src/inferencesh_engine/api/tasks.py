@@ -15,7 +15,7 @@ from .lists import list_query, parameter_query
 from .routes import Route
 
 if TYPE_CHECKING:
-    from aiohttp.web import StreamResponse
+    from aiohttp.web_response import StreamResponse
 
     from ..domain.views import TaskEvent
     from .call import Call

@@ -98,11 +98,11 @@ class Catalog:
         return [entry.app() for entry in self._listed() if entry.broken is None]
 
     def issues(self) -> list[str]:
-        """What is wrong in the places apps come from: broken apps, folders without a manifest."""
-        broken = [
-            f"app {entry.ref} cannot be used: {entry.broken}" for entry in self._listed() if entry.broken
-        ]
-        return broken + self._issues + self._templates.issues()
+        """What is wrong where apps come from: broken apps, likely typos, folders without a manifest."""
+        listed = self._listed()
+        broken = [f"app {entry.ref} cannot be used: {entry.broken}" for entry in listed if entry.broken]
+        doubts = [f"app {entry.ref}: {doubt}" for entry in listed for doubt in entry.doubts]
+        return broken + doubts + self._issues + self._templates.issues()
 
     def agents(self) -> list[AgentTemplate]:
         """The agent templates that can be used, by name."""

@@ -23,8 +23,9 @@ class Entry:
     """An app folder.
 
     Attributes:
-        namespace: As the manifest said when it could last be read; before, the default one.
+        namespace: As the manifest said when that could last be read; before, the default one.
         name: Likewise; before, the folder's name.
+        doubts: What may be meant otherwise than it is written; a sentence each.
         broken: Why the app cannot be used now; None when it can.
     """
 
@@ -33,6 +34,7 @@ class Entry:
         self.namespace = DEFAULT_NAMESPACE
         self.name = folder.name
         self.broken: str | None = None
+        self.doubts: tuple[str, ...] = ()
         self._app: App | None = None
         self._stamps: tuple[Stamp, ...] | None = None
         self._next_look = 0.0
@@ -52,7 +54,9 @@ class Entry:
         try:
             self._look()
         except (OSError, ManifestError) as error:
-            self._app, self.broken = None, str(error)
+            self._app, self.broken, self.doubts = None, str(error), ()
+            if isinstance(error, ManifestError) and error.app is not None:
+                self._call(*error.app)
         took = time.monotonic() - began
         self._next_look = began + took / _SHARE_OF_TIME
         return self.ref != before
@@ -69,9 +73,13 @@ class Entry:
             return
         self._stamps = stamps
         app = read_app(self.folder, stamps)
-        self.namespace, self.name = app.namespace, app.name
+        self._call(app.namespace, app.name)
+        self.doubts = app.manifest.doubts
         kernel = app.manifest.kernel
         if kernel.language == "python":
             self._app, self.broken = app, None
         else:
             self._app, self.broken = None, f"it needs {kernel.language}; this engine runs Python apps"
+
+    def _call(self, namespace: str, name: str) -> None:
+        self.namespace, self.name = namespace or DEFAULT_NAMESPACE, name

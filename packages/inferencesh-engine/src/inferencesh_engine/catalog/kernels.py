@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .environment import installer_environment
+from ..child_environment import installer_environment
 
 if TYPE_CHECKING:
     from inferencesh_app.manifest import Kernel

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .environment import installer_environment
+from ..child_environment import installer_environment
 from .kernels import OWN
 
 if TYPE_CHECKING:

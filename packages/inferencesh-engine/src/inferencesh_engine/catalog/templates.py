@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_app.yaml_document import YamlProblem, read_yaml
-from inferencesh_core.refs import Ref
+from inferencesh_core.refs import Ref, is_part
 
 from ..documents import content_of, place_of
 from ..domain.problems import Problem
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from inferencesh_app.yaml_document import Spot
-
-_FORBIDDEN = "/@:"
 
 
 @dataclass(frozen=True)
@@ -175,13 +173,8 @@ def _template_or_broken(path: Path) -> AgentTemplate | _Broken:
 def _name(top: Spot) -> str:
     with suppress(YamlProblem):
         name = top["name"].text()
-        return name if _is_part(name) else ""
+        return name if is_part(name) else ""
     return ""
-
-
-def _is_part(text: str) -> bool:
-    """Whether it can stand in a reference."""
-    return not any(char in _FORBIDDEN or char.isspace() for char in text)
 
 
 def _template(path: Path, top: Spot, content: bytes) -> AgentTemplate:
@@ -190,7 +183,7 @@ def _template(path: Path, top: Spot, content: bytes) -> AgentTemplate:
     digest = identifier(content)
     version = top["version"].text() or digest[:SHORT_ID_LENGTH]
     for key, part in (("namespace", namespace), ("name", name), ("version", version)):
-        if not _is_part(part):
+        if not is_part(part):
             raise top[key].problem(f"{key} {part!r} may not contain '/', '@', ':' or spaces")
     agent_id = identifier(f"agent {namespace}/{name}".encode())
     return AgentTemplate(namespace, name, agent_id, digest, version, path, config)

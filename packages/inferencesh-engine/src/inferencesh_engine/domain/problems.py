@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from inferencesh_core.errors import ConfigurationError
+
 
 class Problem(Exception):  # noqa: N818  # the name RFC 9457 gives it
     """An expected failure of a request.
@@ -23,8 +25,11 @@ class Problem(Exception):  # noqa: N818  # the name RFC 9457 gives it
         self.extra = extra
 
 
-class EngineStartError(RuntimeError):
-    """The engine cannot start; the message names the file, folder or port and what to do."""
+class EngineStartError(ConfigurationError, RuntimeError):
+    """The engine cannot start; the message names the file, folder or port and what to do.
+
+    Clients of `local:FOLDER` meet it too, so it is an `InferenceError`.
+    """
 
 
 class EngineBusyError(EngineStartError):

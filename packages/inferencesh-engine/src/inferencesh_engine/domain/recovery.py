@@ -1,4 +1,4 @@
-"""What becomes of a task whose engine or worker died under it."""
+"""What becomes of a task whose engine or worker died under it, or whose engine stops."""
 
 from __future__ import annotations
 
@@ -39,8 +39,23 @@ def after_restart(state: TaskState, app: App | None, max_attempts: int) -> dict[
     if state.status in _NOT_BEGUN:
         return None
     if may_run_again(state, app, max_attempts, "engine"):
-        return {"attempt": state.attempt + 1, "status": TaskStatus.QUEUED}
+        return _next_attempt(state)
     return {"status": TaskStatus.FAILED, "error": _reason(state, app, max_attempts)}
+
+
+def at_stop(state: TaskState, app: App | None, max_attempts: int) -> dict[str, Any] | None:
+    """The change an engine that stops makes to an unfinished task; None leaves it as it is.
+
+    What may run again waits for the next engine. Nothing has died, so however often this happens is no reason
+    to give up: engines behind `local:` come and go with the programs that use them.
+    """
+    if state.status in (*_NOT_BEGUN, TaskStatus.CANCELLING) or max_attempts == 1:
+        return None
+    return _next_attempt(state) if may_run_again(state, app, state.attempt + 1, "engine") else None
+
+
+def _next_attempt(state: TaskState) -> dict[str, Any]:
+    return {"attempt": state.attempt + 1, "status": TaskStatus.QUEUED}
 
 
 def _reason(state: TaskState, app: App | None, max_attempts: int) -> str:

@@ -15,6 +15,7 @@ from .problems import Problem
 from .session import MAX_TIMEOUT_SECONDS, NEW
 
 MAX_URL_CHARS = 2048
+INFRAS = ("private", "cloud", "private_first")
 
 _FRACTION = re.compile(r"\.(\d+)", re.ASCII)
 
@@ -52,6 +53,9 @@ def parse_run(body: Mapping[str, Any]) -> RunRequest:
     app, app_id, version_id = (_text(body, name) for name in ("app", "app_id", "version_id"))
     if not (app or app_id or version_id):
         raise _wrong("app", "a reference like namespace/name", body.get("app"))
+    for name in ("wait", "stream"):
+        if not isinstance(body.get(name), (bool, NoneType)):
+            raise _wrong(name, "true, false or null", body[name])
     session, run_at = _text(body, "session") or None, _time(body, "run_at")
     if session is not None and run_at is not None:
         raise Problem(422, "invalid_request", "a call of a session has no run_at: calls run in order")
@@ -63,7 +67,7 @@ def parse_run(body: Mapping[str, Any]) -> RunRequest:
         setup=_object(body, "setup"),
         metadata=_encoded(body, "metadata"),
         function=_text(body, "function") or None,
-        infra=_text(body, "infra") or "private",
+        infra=_infra(body),
         workers=_workers(body),
         webhook=_webhook(body),
         run_at=run_at,
@@ -82,6 +86,13 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
     if value is not None and not (isinstance(value, str) and _is_unicode(value)):
         raise _wrong(name, "a text or null", value)
     return value
+
+
+def _infra(body: Mapping[str, Any]) -> str:
+    infra = _text(body, "infra") or "private"
+    if infra not in INFRAS:
+        raise _wrong("infra", f"one of {', '.join(INFRAS)}", infra)
+    return infra
 
 
 def _webhook(body: Mapping[str, Any]) -> str | None:

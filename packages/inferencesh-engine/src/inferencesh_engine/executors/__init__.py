@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from inferencesh_app.notes import Notes
     from inferencesh_app.worker.protocol import Message
 
 
@@ -28,6 +29,7 @@ class WorkerSpec:
         program: The command, to which `--app FOLDER --fd-in N --fd-out M` is added; empty means the worker
             of inferencesh-app.
         interpreter: The Python that runs the worker of inferencesh-app; None is the engine's own.
+        notes: What the app's manifest says about its functions; a worker that is not told reads it.
     """
 
     folder: Path
@@ -35,6 +37,7 @@ class WorkerSpec:
     max_message_bytes: int
     program: tuple[str, ...] = ()
     interpreter: str | None = None
+    notes: Notes | None = None
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,8 @@ class Spare:
             claimed = None
         else:
             claimed, self._process = process.worker, None
-            claimed.send(protocol.load(str(spec.folder), spec.environment))
+            notes = spec.notes.to_json() if spec.notes is not None else None
+            claimed.send(protocol.load(str(spec.folder), spec.environment, notes))
         self._renew_after(spec)
         return claimed
 

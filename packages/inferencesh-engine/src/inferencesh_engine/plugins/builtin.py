@@ -37,7 +37,7 @@ class BuiltinEnginePlugin:
 
 
 def _subprocess(_config: EngineConfig) -> Executor:
-    from ..catalog.environment import bare_environment  # noqa: PLC0415  # only when chosen
+    from ..child_environment import bare_environment  # noqa: PLC0415  # only when chosen
     from ..executors.spare import Spare  # noqa: PLC0415  # the same
     from ..executors.subprocess import SubprocessExecutor  # noqa: PLC0415  # the same
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -248,6 +249,8 @@ class _Syncer:
         os.close(self._file)
 
     def _work(self) -> None:
+        with suppress(OSError):  # told to those whose writes it concerns, when these are synced
+            _sync(self._file)  # the log's fresh zeros: nobody waits for the disk yet
         while (batches := self._next_batches())[-1] is not None:
             self._sync_and_tell([batch for batch in batches if batch is not None])
         self._sync_and_tell([batch for batch in batches if batch is not None])
