@@ -190,6 +190,15 @@ def _exchange(
     )
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Connects no more once it is closed: aiohttp sends a GET that was cut again, and looks afterwards."""
+
+    def connect(self, *args: Any, **kwargs: Any) -> Any:
+        if self.closed:
+            raise aiohttp.ClientConnectionError("the client was closed")
+        return super().connect(*args, **kwargs)
+
+
 class _Sessions(NamedTuple):
     """One pool of connections, with two kinds of responses."""
 
@@ -198,7 +207,7 @@ class _Sessions(NamedTuple):
 
     @classmethod
     def open(cls) -> _Sessions:
-        pool = aiohttp.TCPConnector(limit=0)
+        pool = _Connector(limit=0)
         return cls(*(_session(pool, kind) for kind in (PromptResponse, StreamResponse)))
 
     async def close(self) -> None:
