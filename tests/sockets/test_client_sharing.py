@@ -12,6 +12,7 @@ from inferencesh_async import async_inference
 from inferencesh_core import inference
 from inferencesh_core.config import ClientConfig
 from inferencesh_core.errors import ConfigurationError
+from inferencesh_core.http.messages import Request
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.loopback import Loopback
@@ -106,6 +107,35 @@ def test_closing_a_client_closes_its_sockets_and_the_threads_of_a_run_left_early
             thread.join(10)
         assert not any(thread.is_alive() for thread in workers)
     assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_stream_read_while_another_thread_closes_it_is_closed_all_the_same(transport):
+    left = threading.Event()
+
+    def handle(exchange):
+        exchange.start()
+        exchange.chunk(b"first")
+        if exchange.peer_left(10):
+            left.set()
+
+    with Loopback(handle) as server:
+        carrier = transport(ClientConfig())
+        stream = carrier.open(Request("GET", server.url, {}))
+        assert stream.read(10) == b"first"
+        body = stream._response._fp
+        close_body = body.close
+
+        def closed_and_read():
+            """Read where another thread might: the body is closed by then, its connection not yet."""
+            body.close = close_body
+            close_body()
+            stream.read(10)
+
+        body.close = closed_and_read
+        stream.close()
+        assert left.wait(10)
+        carrier.close()
 
 
 def never_over(arrived):

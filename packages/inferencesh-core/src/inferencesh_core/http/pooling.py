@@ -168,6 +168,10 @@ class _WithDeadline:
     def cut(self) -> None:
         """End whatever is read and written by it now, from whatever thread; it is of no further use."""
         self.is_cut = True
+        self.shut()
+
+    def shut(self) -> None:
+        """End what is read and written now; it may connect again."""
         # A forked child has its parent's connections too, and they are not its own to end.
         if self.wire is not None and self.process == os.getpid():
             with contextlib.suppress(OSError):
@@ -279,10 +283,11 @@ class PooledStream:
 
     def close(self) -> None:
         """Give the connection back when the response was read to its end, close it otherwise."""
-        if self._response.connection is None:
+        if self._response.connection is None or self._connection is None:
             return
-        with contextlib.suppress(OSError, RuntimeError, ValueError):
-            self._response.shutdown()
+        # Both ways: a thread that reads may hand the connection back before it is closed below, and the
+        # server should know all the same. The pool finds out that it was shut, and connects anew.
+        self._connection.shut()
         self._response.close()
 
 
