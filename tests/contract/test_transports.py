@@ -1,9 +1,15 @@
 import asyncio
 
 from inferencesh_async.aiohttp_transport import AiohttpTransport
+from inferencesh_core.http.http_client_transport import HttpClientTransport
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.contract import AsyncTransportContract, TransportContract
+
+
+class TestHttpClientTransport(TransportContract):
+    def make_transport(self, config):
+        return HttpClientTransport(config)
 
 
 class TestUrllib3Transport(TransportContract):

@@ -4,6 +4,7 @@ import pytest
 
 from certificates import AUTHORITY_VARIABLES, bundle, serving_as
 from inferencesh_async.aiohttp_transport import AiohttpTransport
+from inferencesh_core.http.http_client_transport import HttpClientTransport
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.contract import AsyncTransportContract, TransportContract
@@ -15,6 +16,13 @@ SERVER = serving_as("127.0.0.1")
 def trusted_server(tmp_path, monkeypatch):
     for variable in AUTHORITY_VARIABLES:
         monkeypatch.setenv(variable, bundle(tmp_path))
+
+
+class TestHttpClientTransport(TransportContract):
+    server_context = SERVER
+
+    def make_transport(self, config):
+        return HttpClientTransport(config)
 
 
 class TestUrllib3Transport(TransportContract):

@@ -259,6 +259,38 @@ async def test_resumed_states_are_those_that_were_seen_live(engine):
     assert {seq: replayed[seq] for seq in live} == live
 
 
+@scenario
+async def test_a_call_that_ends_before_its_row_is_written_has_all_its_events(engine):
+    await ran(engine, do="echo")
+    body = {"app": "inline", "function": "texts", "input": {"do": "echo"}, "wait": True}
+    outcome = await engine.run(body)
+    ended = await engine.end_of(outcome)
+    replayed = [event async for event in engine.subscribe(outcome.task_id, after=0)]
+    assert [event.seq for event in replayed] == list(range(1, ended.seq + 1))
+    assert [event.state.status for event in replayed] == [step.status for step in ended.state.steps]
+    assert (replayed[0].task, replayed[-1].task) == (outcome.task, ended.task)
+    count = "SELECT COUNT(*) FROM events WHERE task_id = ?"
+    assert await engine.store.scan(lambda db: db.execute(count, [outcome.task_id]).fetchone()) == (0,)
+
+
+@scenario
+async def test_a_call_whose_row_is_written_while_it_waits_or_runs_has_all_its_events(engine):
+    await ran(engine, do="echo")
+    bodies = [
+        {"app": "inline", "function": "texts", "input": {"do": do}, "wait": True} for do in ("hang", "echo")
+    ]
+    outcomes = await asyncio.gather(*(engine.run(body) for body in bodies))
+    stored = [engine.store.history.get(outcome.task_id)[1] for outcome in outcomes]
+    shown = [engine._ledger.live[outcome.task_id].committed.state for outcome in outcomes]
+    assert stored == shown
+    for outcome in outcomes:
+        await engine.cancel(outcome.task_id)
+        ended = await engine.end_of(outcome)
+        replayed = [event async for event in engine.subscribe(outcome.task_id, after=0)]
+        assert [event.seq for event in replayed] == list(range(1, ended.seq + 1))
+        assert replayed[-1].task == ended.task
+
+
 def test_superseded_outputs_of_a_long_stream_are_dropped_but_the_order_holds(tmp_path):
     async def inside():
         async with running(tmp_path, max_history_bytes=2000) as engine:

@@ -163,6 +163,63 @@ def test_while_another_process_holds_the_database_callers_are_put_off_and_result
     assert result == "kept"
 
 
+def test_the_log_is_brought_into_the_database_beside_commits_and_does_not_grow(tmp_path):
+    async def inside():
+        store = Store(tmp_path, max_log_chars=100)
+        log = tmp_path / "engine.db-wal"
+        try:
+            await store.writer.write(lambda db: db.execute("CREATE TABLE words (word TEXT)"))
+            allocated, at_start = log.stat().st_size, log.read_bytes()[:32]
+            for _ in range(30):
+                await asyncio.gather(*(store.writer.write(insert_word, durable=False) for _ in range(200)))
+            while log.read_bytes()[:32] == at_start:  # a log that starts anew has another salt
+                await store.writer.write(insert_word)
+            assert log.stat().st_size == allocated
+            return await store.scan(lambda db: db.execute("SELECT COUNT(*) FROM words").fetchone()[0])
+        finally:
+            await store.close()
+
+    assert asyncio.run(asyncio.wait_for(inside(), 20)) >= 6000
+
+
+def insert_word(db):
+    db.execute("INSERT INTO words VALUES ('word')")
+
+
+def test_when_the_log_cannot_be_brought_in_commits_go_on(tmp_path, caplog):
+    def fail():
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async def inside():
+        store = Store(tmp_path, max_log_chars=100)
+        store.writer.checkpoints._copy = fail
+        try:
+            await asyncio.gather(*(store.writer.write(lambda _db, n=n: n) for n in range(2000)))
+            return await asyncio.wait_for(store.writer.write(lambda _db: "committed"), 10)
+        finally:
+            await store.close()
+
+    assert asyncio.run(inside()) == "committed"
+    assert "could not be brought in: disk I/O error" in caplog.text
+
+
+def test_commits_wait_while_a_checkpoint_wants_a_moment_and_what_must_not_wait_does_not(tmp_path):
+    async def inside():
+        store = Store(tmp_path, max_log_chars=100)
+        writer = store.writer
+        try:
+            writer.checkpoints.holds = True
+            waiting = asyncio.ensure_future(writer.write(lambda _db: "first"))
+            await asyncio.sleep(0.01)
+            held = not waiting.done()
+            assert writer.write_at_once(Write(lambda _db: None, lambda *_outcome: None))
+            return held, await waiting
+        finally:
+            await store.close()
+
+    assert asyncio.run(inside()) == (True, "first")
+
+
 def test_one_follower_that_fails_keeps_no_other_from_hearing(tmp_path, caplog):
     async def inside():
         store = Store(tmp_path, max_log_chars=100)

@@ -558,6 +558,37 @@ def test_a_closed_pipe_ends_the_worker_and_its_programs_whatever_it_does(worker_
     assert worker.process.stdout.read() == b""
 
 
+CONTEXTUAL = """
+import contextvars
+WORDS = contextvars.ContextVar("words")
+class App(BaseApp):
+    async def setup(self):
+        WORDS.set(("setup",))
+    async def run(self, input_data: AppInput) -> AppOutput:
+        WORDS.set((*WORDS.get(), input_data.text))
+        return AppOutput(text=" ".join(WORDS.get()))
+"""
+
+
+def test_what_setup_puts_into_the_context_is_there_for_each_call_and_no_call_sees_that_of_another(worker_of):
+    worker = worker_of(CONTEXTUAL)
+    worker.ready()
+    for word in ("a", "b", "c"):
+        worker.start(word, None, {"text": word})  # the later ones wait for the first
+    results = [worker.until("result")[-1] for _ in range(3)]
+    assert [result["output"]["text"] for result in results] == ["setup a", "setup b", "setup c"]
+
+
+def test_calls_that_came_before_unload_are_answered_first(worker_of):
+    worker = worker_of(CONTEXTUAL)
+    worker.ready()
+    messages = [*(protocol.call(str(n), None, {"text": "x"}, {}) for n in range(3)), protocol.unload()]
+    os.write(worker.to_worker, b"".join(map(protocol.encode, messages)))
+    heard = worker.until("unloaded")
+    assert [message["call"] for message in heard if message["type"] == "result"] == ["0", "1", "2"]
+    assert worker.process.wait(10) == protocol.EXIT_UNLOADED
+
+
 def test_an_idle_worker_unloads_when_the_pipe_closes(worker_of):
     worker = worker_of("""
     class App(BaseApp):

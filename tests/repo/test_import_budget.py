@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from inferencesh_core.testing.loopback import Loopback
+
 HEAVY = {
     "aiohttp",
     "asyncio",
@@ -26,6 +28,33 @@ HEAVY = {
     "yaml",
 }
 MODULES_ALLOWED = 40
+MODULES_ALLOWED_FOR_A_CALL = 160
+
+UNNEEDED_FOR_A_CALL = {
+    "dataclasses",
+    "importlib.metadata",
+    "inferencesh_core.files",
+    "inferencesh_core.follow",
+    "jsonschema",
+    "pydantic",
+    "requests",
+    "urllib3",
+    "yaml",
+    "zipfile",
+}
+SYNCHRONOUS = """
+from inferencesh import inference
+with inference("key", {url!r}) as client:
+    assert client.tasks.get("t1")["status"] == 10
+"""
+ASYNCHRONOUS = """
+import asyncio
+from inferencesh import async_inference
+async def main():
+    async with async_inference("key", {url!r}) as client:
+        assert (await client.tasks.get("t1"))["status"] == 10
+asyncio.run(main())
+"""
 
 
 def modules_after(code):
@@ -54,6 +83,30 @@ def test_importing_the_asynchronous_client_is_as_cheap():
     imported = imported_by("from inferencesh import async_inference, AsyncInference")
     assert len(imported) <= MODULES_ALLOWED, sorted(imported)
     assert imported & HEAVY == set()
+
+
+@pytest.fixture
+def without_orjson(monkeypatch):
+    """Its own imports are none of ours."""
+    monkeypatch.setenv("INFERENCESH_JSON", "stdlib")
+
+
+def loaded_by_a_call(program):
+    with Loopback(lambda exchange: exchange.answer({"id": "t1", "status": 10})) as server:
+        return imported_by(program.format(url=server.url))
+
+
+@pytest.mark.usefixtures("without_orjson")
+def test_a_call_loads_few_modules():
+    loaded = loaded_by_a_call(SYNCHRONOUS)
+    assert len(loaded) <= MODULES_ALLOWED_FOR_A_CALL, sorted(loaded)
+    assert not loaded & {"aiohttp", "asyncio", "logging"}
+
+
+@pytest.mark.usefixtures("without_orjson")
+@pytest.mark.parametrize("program", [SYNCHRONOUS, ASYNCHRONOUS], ids=["sync", "async"])
+def test_a_call_loads_nothing_it_does_not_need(program):
+    assert not loaded_by_a_call(program) & UNNEEDED_FOR_A_CALL
 
 
 def test_the_names_of_apps_do_not_bring_the_engine():

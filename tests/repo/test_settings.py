@@ -18,12 +18,12 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "VERSION.py").read_text())[
 
 def test_every_setting_of_a_client_is_described_where_it_stands():
     described = re.findall(r"^ +(\w+): \S", ClientConfig.__doc__, re.MULTILINE)
-    assert [field.name for field in fields(ClientConfig)] == described
+    assert [*ClientConfig._fields] == described
 
 
 def test_every_setting_of_a_client_can_be_passed_to_it():
     offered = ClientOptions.__annotations__.keys() | {"api_key", "base_url"}
-    assert {field.name for field in fields(ClientConfig)} - offered == set()
+    assert {*ClientConfig._fields} - offered == set()
 
 
 @pytest.mark.parametrize("package", PACKAGES)

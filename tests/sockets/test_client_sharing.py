@@ -12,12 +12,13 @@ from inferencesh_async import async_inference
 from inferencesh_core import inference
 from inferencesh_core.config import ClientConfig
 from inferencesh_core.errors import ConfigurationError
+from inferencesh_core.http.http_client_transport import HttpClientTransport
 from inferencesh_core.http.messages import Request
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.loopback import Loopback
 
-TRANSPORTS = [Urllib3Transport, RequestsTransport]
+TRANSPORTS = [HttpClientTransport, Urllib3Transport, RequestsTransport]
 
 
 def task_server(exchange):
@@ -123,7 +124,7 @@ def test_a_stream_read_while_another_thread_closes_it_is_closed_all_the_same(tra
         carrier = transport(ClientConfig())
         stream = carrier.open(Request("GET", server.url, {}))
         assert stream.read(10) == b"first"
-        body = stream._response._fp
+        body = getattr(stream._response, "_fp", stream._response)
         close_body = body.close
 
         def closed_and_read():

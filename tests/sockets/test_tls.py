@@ -8,6 +8,7 @@ from certificates import AUTHORITY_VARIABLES, bundle, serving_as
 from inferencesh_async.aiohttp_transport import AiohttpTransport
 from inferencesh_core.config import ClientConfig
 from inferencesh_core.errors import CertificateError, ConfigurationError, TransportError
+from inferencesh_core.http.http_client_transport import HttpClientTransport
 from inferencesh_core.http.messages import Request
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
@@ -24,8 +25,13 @@ def no_authority_named(monkeypatch):
 
 
 @pytest.fixture(
-    params=[(Blocking, Urllib3Transport), (Blocking, RequestsTransport), (Awaited, AiohttpTransport)],
-    ids=["urllib3", "requests", "aiohttp"],
+    params=[
+        (Blocking, HttpClientTransport),
+        (Blocking, Urllib3Transport),
+        (Blocking, RequestsTransport),
+        (Awaited, AiohttpTransport),
+    ],
+    ids=["http.client", "urllib3", "requests", "aiohttp"],
 )
 def make_bench(request):
     """Makes a transport of each kind with `verify` set; all are closed at the end."""

@@ -7,8 +7,8 @@ from inferencesh_async import AsyncInference, async_inference
 from inferencesh_core import ConfigurationError, Inference, inference
 from inferencesh_core.assembly import ClientOptions
 from inferencesh_core.config import ClientConfig
+from inferencesh_core.http.http_client_transport import HttpClientTransport
 from inferencesh_core.http.requests_transport import RequestsTransport
-from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.plugins import Endpoint, Namespace, hookimpl
 from inferencesh_core.testing.replies import answer
 from inferencesh_core.testing.world import World
@@ -219,7 +219,7 @@ def test_the_built_in_transport_can_be_replaced_by_argument_or_plugin():
             return RequestsTransport(config)
 
     mine = RequestsTransport()
-    assert isinstance(inference("key").driver._transport, Urllib3Transport)
+    assert isinstance(inference("key").driver._transport, HttpClientTransport)
     assert inference("key", transport=mine).driver._transport is mine
     assert isinstance(inference("key", plugins=[Requests()]).driver._transport, RequestsTransport)
 

@@ -1,6 +1,5 @@
 import sys
 from contextlib import contextmanager, nullcontext
-from importlib.metadata import EntryPoint
 
 import pytest
 
@@ -17,17 +16,15 @@ def installed(monkeypatch, tmp_path):
     """Installs a distribution with entry points; give it the names and the code of its module."""
     monkeypatch.setenv("INFERENCESH_DISABLE_PLUGINS", "")
     monkeypatch.syspath_prepend(tmp_path)
-    only = []
 
     def install(code, **entries):
         (tmp_path / "third_party_plugin.py").write_text(code)
         monkeypatch.delitem(sys.modules, "third_party_plugin", raising=False)
-        only[:] = [
-            EntryPoint(name, f"third_party_plugin{target}", "inferencesh") for name, target in entries.items()
-        ]
+        lines = [f"{name} = third_party_plugin{target}" for name, target in entries.items()]
+        metadata = tmp_path / "third_party-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "entry_points.txt").write_text("\n".join(["[inferencesh]", *lines]))
 
-    found = {"inferencesh": only}
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: found.get(group, []))
     return install
 
 
@@ -84,7 +81,7 @@ def test_an_installed_signer_is_used_and_needs_no_key(installed, monkeypatch):
 )
 def test_a_plugin_that_fails_to_load_is_a_warning_with_its_name_and_the_client_works(installed, code, target):
     installed(code, broken=target)
-    with pytest.warns(PluginWarning, match=r"'broken' .* INFERENCESH_DISABLE_PLUGINS=broken"):
+    with pytest.warns(PluginWarning, match=r"'broken' of third_party .* INFERENCESH_DISABLE_PLUGINS=broken"):
         client = inference("key")
     assert client.tasks
 

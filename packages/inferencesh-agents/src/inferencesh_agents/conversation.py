@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from inferencesh_core.errors import APIError
 from inferencesh_core.flow.effects import afterwards, emit, now, result_of, through
-from inferencesh_core.follow import FollowOptions
+from inferencesh_core.follow_options import FollowOptions
 
 from .attachments import Attachments, listed
 from .calls import Calls, Shift

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from inferencesh_core.context import ClientContext
     from inferencesh_core.flow.effects import Feed, Flow
-    from inferencesh_core.follow import FollowOptions
+    from inferencesh_core.follow_options import FollowOptions
 
     from .chat import ChatView
 

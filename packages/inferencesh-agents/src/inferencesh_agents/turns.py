@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from inferencesh_core.context import ClientContext
     from inferencesh_core.flow.effects import Feed
-    from inferencesh_core.follow import FollowOptions
+    from inferencesh_core.follow_options import FollowOptions
     from inferencesh_core.types import ChatDTO, ChatMessageDTO, FileRef
 
     from .approvals import OnApproval

@@ -22,13 +22,14 @@ from inferencesh_core.errors import (
     TransportError,
     UploadError,
 )
-from inferencesh_core.http.environment import proxy_for, tls_context
+from inferencesh_core.http.environment import proxy_for
 from inferencesh_core.http.messages import Response, origin_of
 
 from .bodies import blocks_of
 from .chunked_body import READ_BUFFER_BYTES
 from .responses import PromptResponse, StreamResponse
 from .slots import Slots
+from .trust import Trust
 
 if sys.version_info >= (3, 11):
     from asyncio import timeout as time_limit
@@ -55,16 +56,21 @@ _FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 
 class AiohttpTransport:
-    """Carries requests on an event loop."""
+    """Carries requests on an event loop.
 
-    def __init__(self, config: ClientConfig) -> None:
-        self._config = config
+    Args:
+        config: The client's settings.
+        trust: Whom it trusts; read from the settings and the environment when absent.
+    """
+
+    def __init__(self, config: ClientConfig, trust: Trust | None = None) -> None:
+        self._trust = trust or Trust(config.verify)
+        self._max_bytes = config.max_response_bytes
         self._sessions: _Sessions | None = None
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
         self._slots = Slots(MAX_CONNECTIONS)
-        self._finding_routes = asyncio.Lock()
         self._routes: dict[str, _Route] = {}
         self._responses: weakref.WeakSet[PromptResponse] = weakref.WeakSet()
 
@@ -77,13 +83,13 @@ class AiohttpTransport:
             response = await _exchange(session, request, route, slot, _time_for_all(request))
             self._responses.add(cast("PromptResponse", response))
             # Reading to the end gives the connection back, and anything else that ends it closes it.
-            body = await _whole_body(response, self._config.max_response_bytes)
+            body = await _whole_body(response, self._max_bytes)
         except _FAILURES as error:
             raise as_transport_error(error, _where(request)) from error
         finally:
             slot.release()
         if body is None:
-            raise ResponseTooLongError.of(_where(request), self._config.max_response_bytes)
+            raise ResponseTooLongError.of(_where(request), self._max_bytes)
         return Response(response.status, _lower_case(response), body)
 
     async def open(self, request: Request) -> AiohttpStream:
@@ -128,13 +134,9 @@ class AiohttpTransport:
 
     async def _new_route(self, url: str) -> _Route:
         origin = origin_of(url)
-        if origin.startswith("http:"):
-            return self._routes.setdefault(origin, _Route.to(origin, self._config))
-        # Authorities are read from files, and once: connections are shared only by those of one TLS context.
-        async with self._finding_routes:
-            if origin not in self._routes:
-                self._routes[origin] = await asyncio.to_thread(_Route.to, origin, self._config)
-        return self._routes[origin]
+        scheme, _, authority = origin.partition("://")
+        context = await self._trust.context() if scheme == "https" else None
+        return self._routes.setdefault(origin, _Route(proxy_for(scheme, authority), context))
 
     def _current_sessions(self) -> _Sessions:
         loop = asyncio.get_running_loop()
@@ -151,7 +153,7 @@ class AiohttpTransport:
             )
         # A loop that is over took its connections with it.
         self._loop = loop
-        self._slots, self._finding_routes = Slots(MAX_CONNECTIONS), asyncio.Lock()
+        self._slots = Slots(MAX_CONNECTIONS)
         sessions = _Sessions.open()
         keeper = self._keeper = _keeper_of(sessions)
         # To its first step, which waits for nothing: from there on the loop knows it.
@@ -244,12 +246,6 @@ class _Route:
         self.proxy = proxy
         self.context = context or True
         self.is_encrypted = context is not None
-
-    @classmethod
-    def to(cls, origin: str, config: ClientConfig) -> _Route:
-        scheme, _, authority = origin.partition("://")
-        context = tls_context(config.verify) if scheme == "https" else None
-        return cls(proxy_for(scheme, authority), context)
 
 
 class AiohttpStream:

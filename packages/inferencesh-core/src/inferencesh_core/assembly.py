@@ -6,7 +6,6 @@ Both clients do this alike; only the driver and the transport's world differ.
 from __future__ import annotations
 
 import os
-from dataclasses import fields, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -145,12 +144,12 @@ def assemble(api_key: str | None, base_url: str | None, options: ClientOptions) 
         config = _at_endpoint(settings, endpoint)
     else:
         key = os.environ.get(KEY_VARIABLE) if given is None else given
-        config = replace(settings, base_url=checked_address(written), api_key=checked_key(key))
+        config = settings._replace(base_url=checked_address(written), api_key=checked_key(key))
     return Assembly(config, hooks, namespaces, endpoint, options)
 
 
 def _at_endpoint(config: ClientConfig, endpoint: Endpoint) -> ClientConfig:
-    return replace(config, base_url=endpoint.base_url.rstrip("/"), api_key=Secret(endpoint.token))
+    return config._replace(base_url=endpoint.base_url.rstrip("/"), api_key=Secret(endpoint.token))
 
 
 def namespace_of(client: Any, name: str, asynchronous: bool = False) -> Any:
@@ -205,6 +204,7 @@ def _settings(options: ClientOptions) -> ClientConfig:
         )
     for name, value in options.items():
         check_option(name, value)
-    names = {field.name for field in fields(ClientConfig)}
-    settings: dict[str, Any] = {name: value for name, value in options.items() if name in names}
+    settings: dict[str, Any] = {
+        name: value for name, value in options.items() if name in ClientConfig._fields
+    }
     return ClientConfig(**settings)

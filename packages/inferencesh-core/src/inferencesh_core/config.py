@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from .secret import Secret
@@ -13,8 +12,7 @@ DEFAULT_BASE_URL = "https://api.inference.sh"
 UploadStrings = Literal["explicit", "never", "legacy"]
 
 
-@dataclass(frozen=True)
-class ClientConfig:
+class ClientConfig(NamedTuple):
     """How a client behaves.
 
     Attributes:

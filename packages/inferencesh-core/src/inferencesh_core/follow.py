@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from .errors import StreamError, TaskTimeoutError
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from .config import ClientConfig
     from .flow.effects import Feed, Flow
+    from .follow_options import FollowOptions
     from .http.api import Api
 
 _LEAVING_SECONDS = 5.0
@@ -24,38 +24,6 @@ _LEAVING_SECONDS = 5.0
 
 _TOLD_AT_ONCE = 64
 """Updates that climb through the generators together; more of them would only fill memory and its caches."""
-
-
-@dataclass(frozen=True)
-class FollowOptions:
-    """How a task is followed.
-
-    Attributes:
-        auto_reconnect: Go on after the connection broke.
-        max_reconnects: Failures in a row after which to give up; any answer starts the count anew.
-        reconnect_delay_ms: Upper end of the first pause, in milliseconds; it doubles with each failure.
-        timeout: Seconds until `TaskTimeoutError`, ``None`` waits as long as it takes.
-        cancel_on_exit: Cancel the task on the server when following it ends before the task does.
-    """
-
-    auto_reconnect: bool = True
-    max_reconnects: int = 5
-    reconnect_delay_ms: int = 1000
-    timeout: float | None = None
-    cancel_on_exit: bool = False
-
-    def __post_init__(self) -> None:
-        # Here, before anything is sent: what is found out later has started a task.
-        _check_number("timeout", self.timeout, "a number of seconds, or None")
-        _check_number("max_reconnects", self.max_reconnects, "a number")
-        _check_number("reconnect_delay_ms", self.reconnect_delay_ms, "a number of milliseconds")
-
-
-def _check_number(name: str, value: Any, expected: str) -> None:
-    if value is None and name == "timeout":
-        return
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or value != value:  # noqa: PLR0124 - NaN
-        raise TypeError(f"{name} must be {expected}, not {value!r:.80}")
 
 
 class Follower(Listener[Task]):

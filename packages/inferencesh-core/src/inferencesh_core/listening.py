@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .config import ClientConfig
     from .flow.effects import Feed, Flow, OpenedStream
-    from .follow import FollowOptions
+    from .follow_options import FollowOptions
     from .http.api import Api
 
 T = TypeVar("T")

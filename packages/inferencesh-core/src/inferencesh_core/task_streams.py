@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import TaskError
-from .follow import Follower, FollowOptions
+from .follow_options import FollowOptions
 from .statuses import TaskStatus, parse_status
-from .task_lines import TaskView
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from .flow.effects import Flow
     from .flow.faces import Client
+    from .follow import Follower
     from .task_lines import Task
 
 
@@ -73,6 +73,9 @@ class _TaskStream:
         return self._error
 
     def _follower(self) -> Follower:
+        from .follow import Follower  # noqa: PLC0415 - not needed to look at tasks
+        from .task_lines import TaskView  # noqa: PLC0415
+
         # A record of more than an id came from the server: changes are changes of it.
         known = self._task if "status" in self._task else None
         view = TaskView(self._task["id"], known)

@@ -16,9 +16,8 @@ from .errors import (
 )
 from .flow.effects import emit, emit_all, fork, join, result_of
 from .flow.faces import Async, Face, Sync, iteration, operation
-from .follow import Follower, FollowOptions
+from .follow_options import FollowOptions
 from .http.bodies import misshapen, object_in
-from .task_lines import TaskView
 from .task_streams import AsyncTaskStream, TaskStream
 from .timed import Timed, unlimited
 
@@ -100,6 +99,9 @@ class Tasks:
         self, task_id: str, options: FollowOptions, *, known: Task | None = None, since: float | None = None
     ) -> Feed[Task, Task]:
         """Emit the task at each change and return it completed; see `Follower.updates`."""
+        from .follow import Follower  # noqa: PLC0415 - as above
+        from .task_lines import TaskView  # noqa: PLC0415
+
         view = TaskView(task_id, known)
         return (yield from Follower(self._api, self._config, view, options, since=since).updates())
 
@@ -368,7 +370,7 @@ class TasksAPI(Sync, _TasksFace):
         options = FollowOptions(auto_reconnect, max_reconnects, reconnect_delay_ms, timeout, cancel_on_exit)
         if stream:
             task, since = self._driver.run(self._subject.begin(params, options))
-            return TaskStream(task, self._client, **vars(options), from_start=True, since=since)
+            return TaskStream(task, self._client, **options._asdict(), from_start=True, since=since)
         return self._driver.run(self._subject.run(params, options, wait))
 
     @overload
@@ -496,7 +498,7 @@ class AsyncTasksAPI(Async, _TasksFace):
         options = FollowOptions(auto_reconnect, max_reconnects, reconnect_delay_ms, timeout, cancel_on_exit)
         if stream:
             begin = self._subject.begin(params, options)
-            return AsyncTaskStream.of_new_task(begin, self._client, **vars(options), from_start=True)
+            return AsyncTaskStream.of_new_task(begin, self._client, **options._asdict(), from_start=True)
         return self._driver.run(self._subject.run(params, options, wait))
 
     @overload

@@ -165,9 +165,9 @@ class Engine:
         """The task once it has ended."""
         return (await self._tasks.ended(task_id)).task
 
-    async def ended(self, task_id: str) -> TaskEvent:
-        """The task's last event, once there is one."""
-        return await self._tasks.ended(task_id)
+    async def end_of(self, outcome: RunOutcome) -> TaskEvent:
+        """The last event of the task that `run` accepted, once there is one."""
+        return await self._tasks.end_of(outcome)
 
     async def task(self, task_id: str) -> dict[str, Any]:
         """The task as it is now."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import crash_points
 from .clock import now
-from .domain.task import Change, TaskStatus, allowed, apply
+from .domain.task import Change, TaskStatus, allowed, apply, before_running, received
 from .domain.views import SpecView, TaskEvent
 from .events import EventBus
 from .store import tasks as rows
@@ -42,7 +42,9 @@ class LiveTask:
         description: None when the app has not said yet what its functions take and give.
         ended: Done when the final state is committed.
         submitted: Whether the pool has it.
-        stored: Whether its row is in the database; nothing else of it is before.
+        row_seq: The number of the change up to which its row tells it all; 0 while it has no row, and then
+            nothing else of it is in the database.
+        plain: Whether all its changes were steps of its first attempt.
         work: What the engine itself is doing for the task: waiting for its time, or storing its files.
     """
 
@@ -53,7 +55,8 @@ class LiveTask:
     ended: asyncio.Future[TaskEvent]
     description: Description | None = None
     submitted: bool = False
-    stored: bool = True
+    row_seq: int = 1
+    plain: bool = True
     work: asyncio.Task[None] | None = None
     logs: list[tuple[int, str]] = field(default_factory=list)
     log_bytes: int = 0
@@ -69,6 +72,13 @@ class LiveTask:
     def id(self) -> str:
         """The task's id."""
         return self.view.spec.id
+
+    @property
+    def row_state(self) -> TaskState:
+        """The newest state that a row can tell without a word about the changes before."""
+        if not self.plain:
+            return received(self.spec)
+        return self.state if self.state.terminal else before_running(self.state)
 
 
 class Ledger:
@@ -116,6 +126,7 @@ class Ledger:
         at = max(now(), live.state.updated_at)
         change = Change(seq=live.state.seq + 1, at=at, attempt=attempt, logs=self._taken_logs(live), **what)
         live.state = apply(live.state, change, max_log_chars=self._config.max_logs_in_state_bytes)
+        live.plain &= live.state.terminal or (change.is_step and attempt == 1)
         self._write(live, change, on_commit, at_once)
         return True
 
@@ -144,12 +155,12 @@ class Ledger:
         self, live: LiveTask, change: Change, state: TaskState
     ) -> Callable[[sqlite3.Connection], None]:
         if state.terminal:
-            return partial(_finish, task_id=live.id, change=change, state=state)
+            return partial(_finish, live=live, change=change, state=state)
         live.history_bytes += len(change.output.text) if change.output is not None else 0
         if live.history_bytes > self._config.max_history_bytes:
             live.history_bytes = 0
             return partial(rows.insert_snapshot, task_id=live.id, change=change, state=state)
-        if change.status is not None and change.output is None and not change.logs:
+        if change.is_step:
             return partial(_insert_step, live=live, change=change)
         return partial(rows.insert_change, task_id=live.id, change=change)
 
@@ -223,10 +234,13 @@ def _nothing(_db: sqlite3.Connection) -> None:
 
 def _insert_step(db: sqlite3.Connection, *, live: LiveTask, change: Change) -> None:
     # When the end comes next it stands in this very transaction, and says when each step was.
-    if live.stored and not (live.state.terminal and live.state.seq == change.seq + 1):
+    ends_next = live.state.terminal and live.state.seq == change.seq + 1
+    if 0 < live.row_seq < change.seq and not ends_next:
         rows.insert_change(db, live.id, change)
 
 
-def _finish(db: sqlite3.Connection, *, task_id: str, change: Change, state: TaskState) -> None:
-    rows.finish(db, task_id, change, state)
+def _finish(db: sqlite3.Connection, *, live: LiveTask, change: Change, state: TaskState) -> None:
+    if live.row_seq < change.seq:
+        rows.finish(db, live.id, state)
+    rows.insert_logs(db, live.id, change)
     crash_points.reached("task.ending")

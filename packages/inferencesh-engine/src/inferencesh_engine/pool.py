@@ -40,6 +40,7 @@ class Pool:
         self._held: dict[str, Worker] = {}  # by the session that holds it
         self._descriptions: dict[str, tuple[str, Description]] = {}  # by app: its version and what it says
         self._asked: dict[str, _Question] = {}  # by version
+        self._loop = asyncio.get_running_loop()
         self._alarm: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._stopped = False
@@ -191,15 +192,14 @@ class Pool:
             return
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = asyncio.get_running_loop().call_at(wakeup, self._tick)
+        self._alarm = self._loop.call_at(wakeup, self._tick)
 
     def _tick(self) -> None:
         self._alarm = None
         self._obey(self._scheduler.tick(self._now()))
 
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
+    def _now(self) -> float:
+        return self._loop.time()
 
 
 class _Question:
@@ -213,7 +213,7 @@ class _Question:
 
 def canonical_setup(setup: Any) -> str:
     """Text that is equal for equal setups; none at all and an empty one both mean the defaults."""
-    return json.dumps(None if setup == {} else setup, sort_keys=True, separators=(",", ":"))
+    return "null" if setup in (None, {}) else json.dumps(setup, sort_keys=True, separators=(",", ":"))
 
 
 def _worker_ids() -> Iterator[str]:

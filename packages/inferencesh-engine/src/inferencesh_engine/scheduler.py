@@ -178,27 +178,33 @@ class Scheduler:
         commands: list[Command] = []
         leaving = sum(worker.state is _State.STOPPING for worker in self._workers.values())
         for app, queue in list(self._queues.items()):
-            command = self._serve(queue[0], now)
-            if command is not None:
-                commands.append(command)
-                self._served(app)
-            elif self._wants_room(queue[0], now):
-                # A place that is being vacated is room for one of those who wait, not for all of them.
-                leaving -= 1
-                commands += self._make_room(queue[0], now) if leaving < 0 else []
+            ticket = queue[0]
+            command: Command | None = self._dispatched(ticket, now)
+            if command is None:
+                if not self._saves_time(ticket, now):
+                    continue
+                if not self._has_place(ticket):
+                    # A place that is being vacated is room for one of those who wait, not for all of them.
+                    leaving -= 1
+                    commands += self._make_room(ticket, now) if leaving < 0 else []
+                    continue
+                command = self._started(ticket, now)
+            commands.append(command)
+            self._served(app)
         return commands
 
-    def _serve(self, ticket: Ticket, now: float) -> Command | None:
+    def _dispatched(self, ticket: Ticket, now: float) -> Dispatch | None:
         worker = self._warm(ticket)
-        if worker is not None:
-            worker.state, worker.since = _State.BUSY, now
-            worker.setup = worker.setup if ticket.setup is None else ticket.setup
-            return Dispatch(worker.id, ticket.id)
-        if self._saves_time(ticket, now) and self._has_place(ticket):
-            worker = _Worker(next(self._ids), ticket.app, ticket.version, ticket.setup, now)
-            self._workers[worker.id] = worker
-            return Start(worker.id, ticket.id)
-        return None
+        if worker is None:
+            return None
+        worker.state, worker.since = _State.BUSY, now
+        worker.setup = worker.setup if ticket.setup is None else ticket.setup
+        return Dispatch(worker.id, ticket.id)
+
+    def _started(self, ticket: Ticket, now: float) -> Start:
+        worker = _Worker(next(self._ids), ticket.app, ticket.version, ticket.setup, now)
+        self._workers[worker.id] = worker
+        return Start(worker.id, ticket.id)
 
     def _warm(self, ticket: Ticket) -> _Worker | None:
         """The suitable idle worker, one with the very setup first; the last used is the warmest."""
@@ -240,9 +246,6 @@ class Scheduler:
             len(self._workers) < self._limits.workers + spare
             and of_app < self._limits.workers_per_app + spare
         )
-
-    def _wants_room(self, ticket: Ticket, now: float) -> bool:
-        return self._saves_time(ticket, now) and not self._has_place(ticket)
 
     def _make_room(self, ticket: Ticket, now: float) -> list[Command]:
         of_app = sum(worker.app == ticket.app for worker in self._workers.values())

@@ -81,10 +81,10 @@ class Tasks:
         # Who is answered when the task has ended is answered after that end, and all before it, was synced.
         durable = body.get("wait") is not True
         if not durable and self._dispatch.begins_at_once(new.spec, new.app, new.description):
-            return RunOutcome(await self._begin_ahead(new, idempotency), replayed=False)
+            return await self._begin_ahead(new, idempotency)
         beginning = self._begin(new, idempotency, durable=durable)
         # A caller who leaves meanwhile must not leave a task on disk that nobody runs.
-        return RunOutcome(await asyncio.shield(beginning), replayed=False)
+        return RunOutcome(await asyncio.shield(beginning))
 
     async def _begin(self, new: Acceptable, idempotency: Idempotency | None, *, durable: bool) -> TaskEvent:
         with self._sessions.entered(new) as session:
@@ -95,12 +95,17 @@ class Tasks:
         await self._dispatch.begin(live)
         return accepted
 
-    async def _begin_ahead(self, new: Acceptable, idempotency: Idempotency | None) -> TaskEvent:
-        """Store the task while a worker has it already. Nothing here waits before both are under way."""
+    async def _begin_ahead(self, new: Acceptable, idempotency: Idempotency | None) -> RunOutcome:
+        """Store the task while a worker has it already. Nothing here waits before both are under way.
+
+        A call that is over before its row is written is written once, as it ended.
+        """
         live = self._open(new)
         stored = self._insert(new, idempotency, live=live, durable=False)
-        accepted = live.committed
+        outcome = RunOutcome(live.committed, ended=live.ended)
         await self._dispatch.begin(live)
+        # The worker has work, so there is time for that part of the answer which will not change.
+        _ = live.view.json
         try:
             await stored
         except Problem:
@@ -108,7 +113,7 @@ class Tasks:
             await self._dispatch.stop(live, 0)
             raise
         crash_points.reached("task.accepted")
-        return accepted
+        return outcome
 
     def _refuse_when_full(self) -> None:
         limit = self._config.max_queued_tasks
@@ -126,7 +131,7 @@ class Tasks:
         durable: bool,
     ) -> asyncio.Future[None]:
         insert = partial(_insert, spec=new.spec, session=session, idempotency=idempotency, live=live)
-        return self._store.writer.begin(insert, durable=durable)
+        return self._store.writer.begin(insert, durable=durable, soon=live is None)
 
     def _open(self, new: Acceptable) -> LiveTask:
         live = self._ledger.open(new.spec, received(new.spec), new.app)
@@ -160,6 +165,12 @@ class Tasks:
             change = at_stop(live.state, live.app, self._config.max_attempts)
             if change is not None and live.spec.session_id is None:
                 self._ledger.change(live, **change)
+
+    async def end_of(self, outcome: RunOutcome) -> TaskEvent:
+        """The final state of a task that was just asked for."""
+        if outcome.ended is None:
+            return await self.ended(outcome.task_id)
+        return await asyncio.shield(outcome.ended)
 
     async def ended(self, task_id: str) -> TaskEvent:
         """The final state, once there is one; raises CancelledError when the engine stops before."""
@@ -269,9 +280,10 @@ def _insert(
     live: LiveTask | None,
 ) -> None:
     """Write a new task's row; `live` is the task when it was begun already."""
+    state = received(spec)
     if live is not None:
-        live.stored = False
-    rows.insert(db, spec, received(spec))
+        live.row_seq, state = 0, live.row_state
+    rows.insert(db, spec, state)
     if session is not None:
         sessions.save(db, session)
     if idempotency is not None:
@@ -279,5 +291,5 @@ def _insert(
     if spec.webhook is not None:
         due.insert(db, spec.id)
     if live is not None:
-        live.stored = True
+        live.row_seq = state.seq
     crash_points.reached("task.committing")

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_core.flow.faces import Async, Face, Sync
-from inferencesh_core.follow import FollowOptions
+from inferencesh_core.follow_options import FollowOptions
 
 from .handles import AsyncSessionHandle, SessionHandle
 from .sessions import Sessions

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from inferencesh_core.context import ClientContext
     from inferencesh_core.flow.effects import Flow
-    from inferencesh_core.follow import FollowOptions
+    from inferencesh_core.follow_options import FollowOptions
     from inferencesh_core.task_lines import Task
     from inferencesh_core.types import AppSessionDTO
 

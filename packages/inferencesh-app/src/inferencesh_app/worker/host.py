@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import os
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from .channel import Channel, Journal
 
 _LOGGER = logging.getLogger("inferencesh.app")
-_READ_BYTES = 1024 * 1024
+_READ_BYTES = 64 * 1024  # what a pipe holds; a larger buffer would be mapped and unmapped for every message
 
 
 @dataclass(slots=True)
@@ -35,18 +37,27 @@ class _Running:
     """The call being answered. `entered` is the function, once app code may run."""
 
     call: str
-    task: asyncio.Task[bytes]
+    task: asyncio.Task[Any]
     entered: AppFunction | None = None
     cancelled: bool = False
 
 
 class Host:
-    """Serves one app instance until it is told to unload or the engine's end of the pipe closes."""
+    """Serves one app instance until it is told to unload or the engine's end of the pipe closes.
+
+    Messages are acted on one after the other, each in a task of its own, which begins the next one's. So
+    nothing has to wake up between a message and the function, nor between the function and its answer.
+    """
+
+    _over: asyncio.Future[int]
 
     def __init__(self, loaded: LoadedApp, app: BaseApp, channel: Channel, journal: Journal) -> None:
         self._loaded, self._app = loaded, app
         self._channel, self._journal = channel, journal
-        self._inbox: asyncio.Queue[protocol.Message] = asyncio.Queue()
+        self._actions = {"setup": self._setup, "call": self._answer, "unload": self._unload}
+        self._inbox: deque[protocol.Message] = deque()
+        self._acting: asyncio.Task[None] | None = None
+        self._context = contextvars.copy_context()
         self._waiting: set[str] = set()
         self._running: _Running | None = None
         self._cancelling: set[asyncio.Task[None]] = set()
@@ -56,39 +67,53 @@ class Host:
 
     async def serve(self, fd: int) -> int:
         """Answer what comes in on `fd`; gives the exit code of the process."""
-        lines = _Lines(fd, self._receive)
-        asyncio.get_running_loop().add_reader(fd, lines.read)
-        message = await self._inbox.get()
-        if message["type"] == "setup" and not await self._setup(message):
-            return protocol.EXIT_SETUP_FAILED
-        while message["type"] != "unload":
-            message = await self._inbox.get()
-            if message["type"] == "call":
-                await self._answer(message)
-        await self._unload()
-        return protocol.EXIT_UNLOADED
+        loop = asyncio.get_running_loop()
+        self._over = loop.create_future()
+        loop.add_reader(fd, _Lines(fd, self._receive).read)
+        return await self._over
 
     def _receive(self, message: protocol.Message) -> None:
-        if message["type"] == "cancel":
+        kind = message["type"]
+        if kind == "cancel":
             self._cancel(message["call"])
-            return
-        if message["type"] == "call":
-            self._waiting.add(message["call"])
-        self._inbox.put_nowait(message)
+        elif kind in self._actions:
+            if kind == "call":
+                self._waiting.add(message["call"])
+            self._inbox.append(message)
+            self._go_on()
 
-    async def _setup(self, message: protocol.Message) -> bool:
+    def _go_on(self) -> None:
+        """Act on the next message, unless the one before is still being acted on."""
+        if self._inbox and self._acting is None:
+            self._acting = self._context.run(asyncio.create_task, self._act(self._inbox.popleft()))
+
+    async def _act(self, message: protocol.Message) -> None:
+        try:
+            exit_code = await self._actions[message["type"]](message)
+        except BaseException as error:  # noqa: BLE001 - it ends the process, as it would without a task
+            if not self._over.done():
+                self._over.set_exception(error)
+            return
+        if exit_code is not None:
+            self._over.set_result(exit_code)
+            return
+        self._acting = None
+        self._go_on()
+
+    async def _setup(self, message: protocol.Message) -> int | None:
         self._metadata = message["metadata"]
         try:
             await self._run_setup(message["setup"])
         except CallFailed as failed:
             self._channel.send(protocol.setup_failed(failed.error, failed.trace))
-            return False
+            return protocol.EXIT_SETUP_FAILED
         except BaseException as error:  # noqa: BLE001 - whatever an app raises is its failure, sys.exit included
             self._channel.send(protocol.setup_failed(error_line(error, "setup"), app_traceback(error)))
-            return False
+            return protocol.EXIT_SETUP_FAILED
+        self._context = contextvars.copy_context()  # what setup put there is there for all calls
         self._journal.turn_to(None, protocol.LOG_RUN)
         self._channel.send(protocol.ready())
-        return True
+        return None
 
     async def _run_setup(self, values: Any) -> None:
         setup = self._loaded.setup
@@ -105,9 +130,9 @@ class Host:
             return
         self._waiting.remove(call)
         self._journal.turn_to(call, protocol.LOG_TASK)
-        self._running = _Running(call, asyncio.create_task(self._outcome(message)))
+        self._running = _Running(call, cast("asyncio.Task[Any]", asyncio.current_task()))
         try:
-            outcome = await self._running.task
+            outcome = await self._outcome(message)
         except asyncio.CancelledError:
             outcome = protocol.encode(protocol.failed(call, "cancelled", "cancelled"))
         finally:
@@ -141,7 +166,9 @@ class Host:
         self, call: str, function: AppFunction, value: Any, metadata: Mapping[str, Any], *, quiet: bool
     ) -> bytes:
         """Enter the function, send what it yields, and give its last output."""
-        arguments = function.arguments(value, Metadata.model_validate(metadata))
+        # Most functions take their input alone, and need no model of the rest.
+        about = Metadata.model_validate(metadata) if function.arity > 1 else None
+        arguments = function.arguments(value, about)
         self._enter(call, function, quiet=quiet)
         try:
             result = await invoke(getattr(self._app, function.name), arguments, self._in_thread)
@@ -206,13 +233,14 @@ class Host:
         if handled is False and running is self._running and function.is_async:
             running.task.cancel()
 
-    async def _unload(self) -> None:
+    async def _unload(self, _message: protocol.Message) -> int:
         try:
             await invoke(self._app.unload, (), self._in_thread)
         except BaseException:
             _LOGGER.exception("unload failed")
         self._journal.turn_to(None, protocol.LOG_RUN)
         self._channel.send(protocol.unloaded())
+        return protocol.EXIT_UNLOADED
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, _contained, function, arguments)

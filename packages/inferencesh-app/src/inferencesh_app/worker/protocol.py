@@ -61,18 +61,21 @@ FIELDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
 }
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # built once, not for every message
+
+
 class WorkerProtocolError(InferenceError):
     """A line that is no message of this protocol; says which and why."""
 
 
 def encode(message: Message) -> bytes:
     """The message as one line."""
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    return _encode(message).encode() + b"\n"
 
 
 def encode_output(kind: Literal["output", "result"], call: str, output: bytes) -> bytes:
     """An output or result as one line, around an output that is JSON already."""
-    head = json.dumps({"type": kind, "call": call}, separators=(",", ":"))
+    head = _encode({"type": kind, "call": call})
     return b'%b,"output":%b}\n' % (head[:-1].encode(), output)
 
 

@@ -24,7 +24,14 @@ CANCELLED = "its coroutine was cancelled"
 
 
 class OwnThreads(Executor):
-    """Runs each function at once, on a new thread that nobody waits for, in the caller's context."""
+    """Runs each function at once, on a new thread that nobody waits for, in the caller's context.
+
+    Args:
+        daemon: Whether the interpreter may end before a function does.
+    """
+
+    def __init__(self, *, daemon: bool = True) -> None:
+        self._daemon = daemon
 
     def submit(self, fn: Callable[..., R], /, *arguments: Any, **named: Any) -> Future[R]:
         """Start a function; cancelling its future leaves it behind."""
@@ -36,7 +43,7 @@ class OwnThreads(Executor):
             with suppress(InvalidStateError):
                 _end(future, lambda: context.run(fn, *arguments, **named))
 
-        threading.Thread(target=run, name="inferencesh-apart", daemon=True).start()
+        threading.Thread(target=run, name="inferencesh-apart", daemon=self._daemon).start()
         return future
 
 

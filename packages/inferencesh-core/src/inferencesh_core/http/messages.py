@@ -53,8 +53,13 @@ class Request:
         self.time_limit = time_limit
 
     def __repr__(self) -> str:
+        return f"<Request {self.shown}>"
+
+    @property
+    def shown(self) -> str:
+        """Method and address, for messages."""
         # Headers stay out: they carry credentials. So does the query: presigned URLs carry theirs there.
-        return f"<Request {self.method} {self.url.partition('?')[0]}>"
+        return f"{self.method} {self.url.partition('?')[0]}"
 
     def with_headers(self, headers: Mapping[str, str]) -> Request:
         """Give the same request with more headers; those given here win."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..json_codec import loads
 
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 _EXCERPT_CHARACTERS = 500
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """A failing response, understood.
 
     Attributes:

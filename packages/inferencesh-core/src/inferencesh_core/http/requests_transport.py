@@ -21,17 +21,10 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 
 from ..config import ClientConfig
 from ..errors import ConnectError
+from .deadlines import SEND_BLOCK_BYTES, opened_body
 from .environment import proxy_for, tls_context
 from .messages import origin_of
-from .pooling import (
-    SEND_BLOCK_BYTES,
-    PooledStream,
-    as_transport_error,
-    close_pools,
-    opened_body,
-    use_deadlines,
-    whole_response,
-)
+from .pooling import PooledStream, as_transport_error, close_pools, use_deadlines, whole_response
 
 if TYPE_CHECKING:
     import ssl

@@ -72,7 +72,12 @@ class Tries:
         end = None if seconds is None else (yield from now()) + seconds
         left = seconds
         while True:
-            outcome = yield from self._try(request.within(left), exchange)
+            outcome: Response | TransportError
+            try:
+                with self._watch(len(self.failures) + 1):
+                    outcome = yield from exchange(request.within(left))
+            except TransportError as error:
+                outcome = error
             if not (yield from self._is_repeated(outcome, end)):
                 return self._concluded(outcome)
             pause = self._pause(outcome)
@@ -82,15 +87,6 @@ class Tries:
                 return self._concluded(outcome)
             yield from sleep(pause)
             left = None if end is None else left
-
-    def _try(
-        self, request: Request, exchange: Callable[[Request], Flow[Response]]
-    ) -> Flow[Response | TransportError]:
-        try:
-            with self._watch(len(self.failures) + 1):
-                return (yield from exchange(request))
-        except TransportError as error:
-            return error
 
     def _is_repeated(self, outcome: Response | TransportError, end: float | None) -> Flow[bool]:
         if isinstance(outcome, TransportError):

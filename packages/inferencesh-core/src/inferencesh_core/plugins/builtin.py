@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class BuiltinClientPlugin:
-    """The urllib3 transport, bearer keys, tasks and files, and the errors every API has."""
+    """The transport, bearer keys, tasks and files, and the errors every API has."""
 
     @hookimpl
     def inferencesh_transport(self, config: ClientConfig) -> Transport:
-        """Give the pooled urllib3 transport."""
-        from ..http.urllib3_transport import Urllib3Transport  # noqa: PLC0415 - unneeded when another one answers
+        """Give the transport with pooled connections."""
+        from ..http.http_client_transport import HttpClientTransport  # noqa: PLC0415 - unneeded when another one answers
 
-        return Urllib3Transport(config)
+        return HttpClientTransport(config)
 
     @hookimpl
     def inferencesh_auth(self, config: ClientConfig) -> Auth | None:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from .installed import installed_plugins
 from .specs import HOOKS_OF_ENGINES, PROJECT, ClientHooks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from importlib.metadata import EntryPoint
+
+    from .installed import InstalledPlugin
 
 DISABLE_VARIABLE = "INFERENCESH_DISABLE_PLUGINS"
 
@@ -39,8 +41,8 @@ def load_plugins(
     manager.add_hookspecs(specs)
     for plugin in builtins:
         manager.register(plugin)
-    for entry_point in _installed():
-        _register_installed(manager, entry_point)
+    for found in _installed():
+        _register_installed(manager, found)
     for plugin in plugins:
         manager.register(plugin)
     _warn_of_misspelt(manager)
@@ -79,23 +81,21 @@ def _warn(plugin: str, function: str, hooks: set[str]) -> None:
     )
 
 
-def _installed() -> list[EntryPoint]:
-    from importlib.metadata import entry_points  # noqa: PLC0415 - heavy; only making a client needs it
-
+def _installed() -> list[InstalledPlugin]:
     disabled = {name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(",")}
     if "*" in disabled:
         return []
-    return [found for found in entry_points(group=PROJECT) if found.name not in disabled]
+    return [found for found in installed_plugins(PROJECT) if found.name not in disabled]
 
 
-def _register_installed(manager: pluggy.PluginManager, entry_point: EntryPoint) -> None:
+def _register_installed(manager: pluggy.PluginManager, plugin: InstalledPlugin) -> None:
     try:
-        manager.register(entry_point.load(), name=entry_point.name)
+        manager.register(plugin.load(), name=plugin.name)
     except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
-        distribution = entry_point.dist.name if entry_point.dist else "an unknown distribution"
+        distribution = plugin.distribution or "an unknown distribution"
         warnings.warn(
-            f"plugin {entry_point.name!r} of {distribution} is left out, it failed to load: {error!r}. "
-            f"Set {DISABLE_VARIABLE}={entry_point.name} to silence this.",
+            f"plugin {plugin.name!r} of {distribution} is left out, it failed to load: {error!r}. "
+            f"Set {DISABLE_VARIABLE}={plugin.name} to silence this.",
             PluginWarning,
             stacklevel=2,
         )

@@ -18,8 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
@@ -40,8 +39,7 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """A real address found for a special base URL.
 
     Attributes:
@@ -58,8 +56,7 @@ class Endpoint:
     renew: Callable[[], Endpoint] | None = None
 
 
-@dataclass(frozen=True)
-class Namespace:
+class Namespace(NamedTuple):
     """An attribute of clients.
 
     Attributes:
@@ -73,16 +70,14 @@ class Namespace:
     create_async: Callable[[Any], object] | None = None
 
 
-@dataclass(frozen=True)
-class CallInfo:
+class CallInfo(NamedTuple):
     """One logical call: what the user asked for, with all its tries."""
 
     method: str
     path: str
 
 
-@dataclass(frozen=True)
-class AttemptInfo:
+class AttemptInfo(NamedTuple):
     """One try on the wire; ``number`` counts from 1."""
 
     call: CallInfo

@@ -30,7 +30,7 @@ async def run(call: Call) -> Any:
     if body.get("stream") is True:
         return await _followed(call, outcome.task_id, after=None)
     if body.get("wait") is True:
-        return _ended_well(await call.engine.ended(outcome.task_id))
+        return _ended_well(await call.engine.end_of(outcome))
     return outcome.accepted.json
 
 

@@ -8,7 +8,8 @@ resumed are these changes.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from inferencesh_core.statuses import TERMINAL_STATUSES
 from inferencesh_core.statuses import TaskStatus as TaskStatus  # noqa: PLC0414  # the rooms around use it
@@ -143,6 +144,11 @@ class Change:
     worker_id: str | None = None
     logs: tuple[tuple[int, str], ...] = ()
 
+    @property
+    def is_step(self) -> bool:
+        """Whether it says no more than that the task has come to a status, and perhaps to a worker."""
+        return self.status is not None and self.output is None and self.error is None and not self.logs
+
 
 def allowed(state: TaskState, attempt: int, status: TaskStatus | None) -> bool:
     """Whether a change of this attempt to this status (None: the same) may follow the state."""
@@ -155,8 +161,18 @@ def allowed(state: TaskState, attempt: int, status: TaskStatus | None) -> bool:
 
 def received(spec: TaskSpec) -> TaskState:
     """The state of every task when it is accepted: its first change."""
-    step = Step(TaskStatus.RECEIVED, spec.created_at, 1)
-    return TaskState(seq=1, status=TaskStatus.RECEIVED, updated_at=spec.created_at, steps=(step,))
+    return told_by((Step(TaskStatus.RECEIVED, spec.created_at, 1),))
+
+
+def told_by(steps: tuple[Step, ...]) -> TaskState:
+    """The state of a task that has made these steps, and nothing else, and has no worker yet."""
+    last = steps[-1]
+    return TaskState(seq=last.seq, status=last.status, updated_at=last.at, steps=steps)
+
+
+def before_running(state: TaskState) -> TaskState:
+    """The last state before a worker had the task, which has made nothing but steps."""
+    return told_by(tuple(takewhile(lambda step: step.status < TaskStatus.RUNNING, state.steps)))
 
 
 def apply(state: TaskState, change: Change, *, max_log_chars: int) -> TaskState:
@@ -166,32 +182,25 @@ def apply(state: TaskState, change: Change, *, max_log_chars: int) -> TaskState:
     """
     if change.seq != state.seq + 1 or not allowed(state, change.attempt, change.status):
         raise IllegalMoveError(f"{change} cannot follow {state.status.name} (seq {state.seq})")
-    return replace(
-        state,
+    # A further attempt begins with nothing of the one before. Written out: `replace` takes thrice as long.
+    output, worker_id = (NULL, None) if change.attempt > state.attempt else (state.output, state.worker_id)
+    return TaskState(
         seq=change.seq,
         attempt=change.attempt,
+        status=state.status if change.status is None else change.status,
         updated_at=change.at,
-        **_status_parts(state, change),
-        **_content_parts(state, change),
+        output=output if change.output is None else change.output,
+        error=state.error if change.error is None else change.error,
+        worker_id=worker_id if change.worker_id is None else change.worker_id,
+        steps=_steps(state, change),
         logs=appended(state.logs, change.logs, change.at, max_log_chars) if change.logs else state.logs,
     )
 
 
-def _status_parts(state: TaskState, change: Change) -> dict[str, Any]:
+def _steps(state: TaskState, change: Change) -> tuple[Step, ...]:
     if change.status is None:
-        return {}
-    step = Step(change.status, change.at, change.seq)
-    return {"status": change.status, "steps": (*state.steps, step)}
-
-
-def _content_parts(state: TaskState, change: Change) -> dict[str, Any]:
-    fresh = change.attempt > state.attempt
-    before = (NULL, None) if fresh else (state.output, state.worker_id)
-    return {
-        "output": change.output if change.output is not None else before[0],
-        "worker_id": change.worker_id if change.worker_id is not None else before[1],
-        "error": change.error if change.error is not None else state.error,
-    }
+        return state.steps
+    return (*state.steps, Step(change.status, change.at, change.seq))
 
 
 def appended(

@@ -10,17 +10,26 @@ from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Iterable
 
+    from .encoded import Encoded
     from .task import LogText, Step, TaskSpec, TaskState
 
+_encode = json.JSONEncoder().encode  # built once: json.dumps looks at its options each time
 
-@lru_cache(maxsize=256)  # a task's times are shown again with each of its events
+
 def rfc3339(at: float | None) -> str | None:
     """Unix seconds as UTC text with microseconds; None stays None."""
     if at is None:
         return None
-    return datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="microseconds")[:-6] + "Z"
+    seconds, microseconds = divmod(round(at * 1_000_000), 1_000_000)
+    return f"{_to_the_second(seconds)}.{microseconds:06d}Z"
+
+
+@lru_cache(maxsize=64)  # most times that are shown lie within the last few seconds
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat()[:-6]
 
 
 def short_id(identifier: str) -> str:
@@ -28,46 +37,64 @@ def short_id(identifier: str) -> str:
     return identifier[:8]
 
 
+# Members that the service fills and an engine does not.
+_UNUSED: dict[str, Any] = {
+    "deleted_at": None,
+    "user_id": "",
+    "user": None,
+    "team_id": "",
+    "team": None,
+    "graph_id": None,
+    "user_public_key": "",
+    "engine_public_key": "",
+    "app": None,
+    "app_version": None,
+    "flow_run_id": None,
+    "sub_flow_run_id": None,
+    "chat_id": None,
+    "agent_id": None,
+    "agent_version_id": None,
+    "agent": None,
+    "engine_id": None,
+    "engine": None,
+    "worker": None,
+    "rating": "unrated",
+    "usage_events": [],
+}
+_UNUSED_TEXT = _encode(_UNUSED)[1:-1]
+
+
 def spec_dto(spec: TaskSpec) -> dict[str, Any]:
-    """The part of a `TaskDTO` that never changes."""
+    """The part of a `TaskDTO` that never changes; shared in parts, so never to be changed."""
+    given = {name: encoded.value for name, encoded in _given(spec).items()}
+    return {**_plain_members(spec), **_UNUSED, **given}
+
+
+def _spec_text(spec: TaskSpec) -> str:
+    """The same as JSON, without the closing brace: what is known as text already is not encoded again."""
+    given = ", ".join(f'"{name}": {encoded.text}' for name, encoded in _given(spec).items())
+    return f"{_encode(_plain_members(spec))[:-1]}, {_UNUSED_TEXT}, {given}"
+
+
+def _given(spec: TaskSpec) -> dict[str, Encoded]:
+    return {"setup": spec.setup, "input": spec.input, "metadata": spec.metadata}
+
+
+def _plain_members(spec: TaskSpec) -> dict[str, Any]:
     return {
         "id": spec.id,
         "short_id": short_id(spec.id),
         "created_at": rfc3339(spec.created_at),
-        "deleted_at": None,
-        "user_id": "",
-        "user": None,
-        "team_id": "",
-        "team": None,
         "visibility": spec.marks.visibility,
-        "graph_id": None,
-        "user_public_key": "",
-        "engine_public_key": "",
         "is_featured": spec.marks.is_featured,
         "app_id": spec.app_id,
         "app_version_id": spec.app_version_id,
         "app_variant": spec.app_variant,
         "function": spec.function or "",
-        "app": None,
-        "app_version": None,
         "infra": spec.infra,
         "workers": list(spec.workers) if spec.workers is not None else None,
-        "flow_run_id": None,
-        "sub_flow_run_id": None,
-        "chat_id": None,
-        "agent_id": None,
-        "agent_version_id": None,
-        "agent": None,
-        "engine_id": None,
-        "engine": None,
-        "worker": None,
         "run_at": rfc3339(spec.run_at),
         "webhook": spec.webhook,
-        "setup": spec.setup.value,
-        "input": spec.input.value,
-        "metadata": spec.metadata.value,
-        "rating": "unrated",
-        "usage_events": [],
         **_session_members(spec),
     }
 
@@ -132,7 +159,7 @@ class SpecView:
     @cached_property
     def json(self) -> str:
         """The same as JSON, without the closing brace."""
-        return json.dumps(self.dto)[:-1]
+        return _spec_text(self.spec)
 
 
 @dataclass(frozen=True)
@@ -171,7 +198,7 @@ class TaskEvent:
     @cached_property
     def json(self) -> bytes:
         """The `TaskDTO` with its `seq` as one line of JSON, without the newline."""
-        changing = json.dumps({**state_dto(self.view.spec.id, self.state), "seq": self.seq})
+        changing = _encode({**state_dto(self.view.spec.id, self.state), "seq": self.seq})
         return f'{self.view.json}, {changing[1:-1]}, "output": {self.state.output.text}}}'.encode()
 
 
@@ -182,10 +209,12 @@ class RunOutcome:
     Attributes:
         accepted: The task as it was when it was accepted.
         replayed: Whether this is the answer to an earlier request with the same idempotency key.
+        ended: Done with the last event of a task that was begun for a caller who waits; else None.
     """
 
     accepted: TaskEvent
-    replayed: bool
+    replayed: bool = False
+    ended: Future[TaskEvent] | None = None
 
     @property
     def task_id(self) -> str:

@@ -19,6 +19,8 @@ _BUSY_SECONDS = 2.0
 _WAL_BYTES_KEPT = 8 * 1024 * 1024
 _WAL_BYTES_ALLOCATED = 6 * 1024 * 1024
 _ZEROS_AT_ONCE = 64 * 1024
+# What the log has room for: SQLite's own checkpoints come where those of `checkpoints.py` are late.
+_WAL_PAGES_AT_MOST = 1500
 _SCHEMA = Path(__file__).parent / "schema"
 
 
@@ -87,6 +89,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     _bound_cache(connection)
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES_AT_MOST}")
     _migrate(connection, path)
     _allocate_wal(wal_of(path))
 

@@ -19,12 +19,13 @@ from ..domain.task import (
     appended,
     apply,
     received,
+    told_by,
 )
 from .tasks import ENDED
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 _SPEC = (
     "id, created_at, app, app_id, app_version_id, app_variant, function, infra, workers, webhook, run_at,"
@@ -58,33 +59,38 @@ class History:
         """The states that followed `base`, in order, as far as they are committed; the next `at_most`."""
         return list(islice(self._after(spec, base), at_most))
 
-    def _after(self, spec: TaskSpec, state: TaskState) -> Iterator[TaskState]:
-        for row in self._events(spec.id, state.seq):
-            state = self._next(spec.id, state, row)
+    def _after(self, spec: TaskSpec, base: TaskState) -> Iterator[TaskState]:
+        state, row = base, self._row(spec, base)
+        for event in self._events(spec.id, base.seq):
+            state = yield from _between(state, row, event[0])
+            state = self._next(spec.id, state, event)
             yield state
-        final = self._final(spec.id, state)
-        if final is not None and final.seq > state.seq:
-            yield from _told_by(final, state)
-            yield final
+        if row.attempt == state.attempt:
+            state = yield from _between(state, row, row.seq)
+        if row.seq > state.seq:
+            yield row
 
     def logs(self, task_id: str) -> tuple[LogText, ...]:
         """All log text of a task that is kept."""
         return self._with_logs(task_id, (), 0, None, max_chars=None)
 
     def _latest(self, spec: TaskSpec) -> tuple[TaskSpec, TaskState]:
-        state = received(spec)
-        final = self._final(spec.id, state)
-        if final is not None:
-            return spec, final
-        for row in self._events(spec.id, state.seq):
-            state = self._next(spec.id, state, row)
+        state = self._row(spec, received(spec))
+        if not state.terminal:
+            for event in self._events(spec.id, state.seq):
+                state = self._next(spec.id, state, event)
         return spec, state
 
-    def _final(self, task_id: str, before: TaskState) -> TaskState | None:
-        """The final state, reached from the state before it or at once; None for a task that goes on."""
-        query = f"SELECT {_STATE} FROM tasks WHERE id = ? AND status >= {ENDED}"  # noqa: S608
-        row = self._db.execute(query, (task_id,)).fetchone()
-        return self._whole(task_id, before, row) if row is not None else None
+    def _row(self, spec: TaskSpec, before: TaskState) -> TaskState:
+        """What the task's row says, given a state before: the final state, or the one it was stored in."""
+        query = f"SELECT {_STATE} FROM tasks WHERE id = ?"  # noqa: S608
+        row = self._db.execute(query, (spec.id,)).fetchone()
+        if row is None or row[-1] is None:
+            return received(spec)
+        if row[3] >= ENDED:
+            return self._whole(spec.id, before, row)
+        # The other columns may be newer: they are brought up to date for lists.
+        return told_by(_steps(row[-1]))
 
     def _events(self, task_id: str, after: int) -> Iterator[_Row]:
         query = f"SELECT {_STATE} FROM events WHERE task_id = ? AND seq > ? ORDER BY seq"  # noqa: S608
@@ -103,7 +109,7 @@ class History:
             output=Encoded(output),
             error=error,
             worker_id=worker_id,
-            steps=tuple(Step(TaskStatus(step), at, number) for step, at, number in json.loads(steps)),
+            steps=_steps(steps),
             logs=self._with_logs(task_id, before.logs, before.seq, seq, max_chars=self._max_log_chars),
         )
 
@@ -136,20 +142,24 @@ class History:
         ).fetchall()
 
 
-def _told_by(final: TaskState, state: TaskState) -> Iterator[TaskState]:
-    """The step between the state and the final one that was not worth a row of its own, if there was one."""
-    for step in final.steps:
-        if step.seq == state.seq + 1 == final.seq - 1:
-            worker_id = final.worker_id if step.status is TaskStatus.RUNNING else state.worker_id
-            yield replace(
-                state,
-                seq=step.seq,
-                status=step.status,
-                updated_at=step.at,
-                worker_id=worker_id,
-                steps=(*state.steps, step),
-            )
-            return
+def _between(state: TaskState, row: TaskState, seq: int) -> Generator[TaskState, None, TaskState]:
+    """The states after `state` and before `seq`, if the row's steps tell them all; gives the last state."""
+    steps = [step for step in row.steps if state.seq < step.seq < seq]
+    for step in steps if len(steps) == seq - state.seq - 1 else ():
+        state = replace(
+            state,
+            seq=step.seq,
+            status=step.status,
+            updated_at=step.at,
+            worker_id=row.worker_id if step.status is TaskStatus.RUNNING else state.worker_id,
+            steps=(*state.steps, step),
+        )
+        yield state
+    return state
+
+
+def _steps(text: str) -> tuple[Step, ...]:
+    return tuple(Step(TaskStatus(status), at, seq) for status, at, seq in json.loads(text))
 
 
 def _spec(row: _Row) -> TaskSpec:

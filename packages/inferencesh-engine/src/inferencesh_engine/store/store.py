@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..domain.problems import EngineStartError
 from . import chats, keys, sessions
-from .database import EngineLock, open_for_reading, open_for_writing, wal_of
+from .database import EngineLock, open_for_reading, open_for_writing
 from .files import FileTable
 from .history import History
 from .webhooks import Due, ended
@@ -53,7 +53,7 @@ class Store:
         self._scanner = ThreadPoolExecutor(1, thread_name_prefix="inferencesh-reader")
         self._max_log_chars = max_log_chars
         self.history = History(self._reads, max_log_chars)
-        self.writer = Writer(writing, wal_of(path), asyncio.get_running_loop())
+        self.writer = Writer(writing, path, asyncio.get_running_loop())
         self.files = FileTable(self._reads, self.writer)
 
     def find_key(self, asked: Idempotency, *, since: float) -> tuple[str, str] | None:
@@ -102,4 +102,5 @@ class Store:
         self._scanner.shutdown()
         self._scans.close()
         self._reads.close()
+        self.writer.checkpoints.let_go()
         self._lock.release()

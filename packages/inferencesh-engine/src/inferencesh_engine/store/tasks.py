@@ -17,11 +17,12 @@ ENDED = int(TaskStatus.COMPLETED)
 
 
 def insert(db: sqlite3.Connection, spec: TaskSpec, state: TaskState) -> None:
-    """A task that was just accepted."""
+    """A task that has come to this state by steps alone; its logs are written apart."""
     db.execute(
         "INSERT INTO tasks (id, created_at, app, app_id, app_version_id, app_variant, function, infra,"
         " workers, webhook, run_at, setup, input, metadata, session_id, session_timeout, seq, attempt,"
-        " status, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " status, updated_at, worker_id, error, output, steps)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             spec.id,
             spec.created_at,
@@ -31,7 +32,7 @@ def insert(db: sqlite3.Connection, spec: TaskSpec, state: TaskState) -> None:
             spec.app_variant,
             spec.function,
             spec.infra,
-            json.dumps(spec.workers),
+            "null" if spec.workers is None else json.dumps(spec.workers),
             spec.webhook,
             spec.run_at,
             spec.setup.text,
@@ -39,11 +40,21 @@ def insert(db: sqlite3.Connection, spec: TaskSpec, state: TaskState) -> None:
             spec.metadata.text,
             spec.session_id,
             spec.session_timeout,
-            state.seq,
-            state.attempt,
-            int(state.status),
-            state.updated_at,
+            *_state_values(state),
         ),
+    )
+
+
+def _state_values(state: TaskState) -> tuple[Any, ...]:
+    return (
+        state.seq,
+        state.attempt,
+        int(state.status),
+        state.updated_at,
+        state.worker_id,
+        state.error,
+        state.output.text,
+        _steps_text(state.steps),
     )
 
 
@@ -67,10 +78,11 @@ def _insert_event(db: sqlite3.Connection, task_id: str, change: Change, content:
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (task_id, change.seq, change.attempt, change.at, *content),
     )
-    _insert_logs(db, task_id, change)
+    insert_logs(db, task_id, change)
 
 
-def _insert_logs(db: sqlite3.Connection, task_id: str, change: Change) -> None:
+def insert_logs(db: sqlite3.Connection, task_id: str, change: Change) -> None:
+    """The text that a change appended to the task's log."""
     for log_type, content in change.logs:
         db.execute(
             "INSERT INTO logs (task_id, seq, at, log_type, content) VALUES (?, ?, ?, ?, ?)",
@@ -87,25 +99,13 @@ def append_log(db: sqlite3.Connection, task_id: str, at: float, log_type: int, c
     )
 
 
-def finish(db: sqlite3.Connection, task_id: str, change: Change, state: TaskState) -> None:
+def finish(db: sqlite3.Connection, task_id: str, state: TaskState) -> None:
     """The end of a task: its row takes the final state, and never changes again."""
     db.execute(
         "UPDATE tasks SET seq = ?, attempt = ?, status = ?, updated_at = ?, worker_id = ?, error = ?,"
         " output = ?, steps = ? WHERE id = ? AND status < ?",
-        (
-            state.seq,
-            state.attempt,
-            int(state.status),
-            state.updated_at,
-            state.worker_id,
-            state.error,
-            state.output.text,
-            _steps_text(state.steps),
-            task_id,
-            ENDED,
-        ),
+        (*_state_values(state), task_id, ENDED),
     )
-    _insert_logs(db, task_id, change)
 
 
 def refresh(db: sqlite3.Connection, states: Iterable[tuple[str, TaskState]]) -> None:
@@ -133,4 +133,4 @@ def delete(db: sqlite3.Connection, task_ids: Iterable[str]) -> None:
 
 
 def _steps_text(steps: Iterable[Step]) -> str:
-    return json.dumps([[int(step.status), step.at, step.seq] for step in steps])
+    return f"[{','.join([f'[{step.status:d},{step.at!r},{step.seq}]' for step in steps])}]"

@@ -12,13 +12,13 @@ import logging
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..domain.problems import Problem
-from .database import is_locked, is_storage_full
+from .checkpoints import Checkpoints
+from .database import is_locked, is_storage_full, wal_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,17 +29,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DEFER_SECONDS = 0.01
-# With so many tasks at once nobody's answer is next: commits are cheaper together.
+# With so many tasks at once nobody's answer is next: commits are cheaper together. How far apart they are is
+# a small part of the time that the last of the crowd waits anyway.
 _CROWD = 8
-_CROWDED_SECONDS = 0.002
+_PAUSE_SECONDS_PER_TASK = 0.000_125
+_MAX_PAUSE_SECONDS = 0.005
 # A disk this quick is not worth the two hand-overs to a thread when nothing else is going on.
 _QUICK_SYNC_SECONDS = 0.001
 _FULL_RETRY_SECONDS = 0.25
 _log = logging.getLogger("inferencesh.engine")
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(NamedTuple):
     """One thing to write.
 
     Attributes:
@@ -55,8 +56,7 @@ class Write:
     refusable: bool = True
 
 
-@dataclass(frozen=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     """A write that was tried: its result, or its error."""
 
     write: Write
@@ -69,16 +69,17 @@ class Writer:
 
     Args:
         connection: The only one that writes; its commits need not sync.
-        log: The database's write-ahead log.
+        path: The database.
         loop: The loop it belongs to.
 
     Attributes:
         crowd: Says how many tasks are unfinished.
+        checkpoints: Brings what was written from the log into the database.
     """
 
     crowd: Callable[[], int]
 
-    def __init__(self, connection: sqlite3.Connection, log: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self.crowd = lambda: _CROWD
         self._connection = connection
         connection.execute("PRAGMA busy_timeout = 0")  # the loop must not stand still for a lock
@@ -87,7 +88,8 @@ class Writer:
         self._deferred: list[Write] = []
         self._commit_handle: asyncio.Handle | None = None
         self._flush: asyncio.TimerHandle | None = None
-        self._syncer = _Syncer(log, loop)
+        self._syncer = _Syncer(wal_of(path), loop)
+        self.checkpoints = Checkpoints(path, self._commit_waiting)
 
     async def write(
         self, run: Callable[[sqlite3.Connection], T], *, durable: bool = True, refusable: bool = True
@@ -99,9 +101,14 @@ class Writer:
         return await future
 
     def begin(
-        self, run: Callable[[sqlite3.Connection], T], *, durable: bool = True, refusable: bool = True
+        self,
+        run: Callable[[sqlite3.Connection], T],
+        *,
+        durable: bool = True,
+        refusable: bool = True,
+        soon: bool = True,
     ) -> asyncio.Future[T]:
-        """Commit this as `write` does, when the caller has come to a pause."""
+        """Commit this as `write` does, when the caller has come to a pause; not `soon` defers it."""
         future: asyncio.Future[T] = self._loop.create_future()
 
         def settle(result: Any, error: Exception | None) -> None:
@@ -112,7 +119,7 @@ class Writer:
             else:
                 future.set_result(result)
 
-        self.submit(Write(run, settle, durable, refusable))
+        (self.submit if soon else self.defer)(Write(run, settle, durable, refusable))
         return future
 
     def submit(self, write: Write) -> None:
@@ -121,8 +128,9 @@ class Writer:
         self._waiting.append(write)
         if self._commit_handle is not None:
             return
-        if self.crowd() > _CROWD:
-            self._commit_later(_CROWDED_SECONDS)
+        crowd = self.crowd()
+        if crowd > _CROWD:
+            self._commit_later(min(crowd * _PAUSE_SECONDS_PER_TASK, _MAX_PAUSE_SECONDS))
         else:
             # Not at once: what else this turn of the loop brings joins the transaction.
             self._commit_handle = self._loop.call_soon(self._commit_waiting)
@@ -131,32 +139,42 @@ class Writer:
         """Commit this with the next write, or in a few milliseconds when there is none."""
         self._deferred.append(write)
         if self._flush is None:
-            self._flush = self._loop.call_later(_DEFER_SECONDS, self._commit_waiting)
+            self._flush = self._loop.call_later(_DEFER_SECONDS, self._commit_deferred)
 
     def write_at_once(self, write: Write) -> bool:
         """Have this, and all before it, on the disk when this returns; False when there is no room for it."""
         self._take_deferred()
         self._waiting.append(write)
-        self._commit_waiting()
+        self._commit_all()
         self._syncer.sync()
         return not self._waiting
 
     async def close(self) -> None:
         """Commit what is waiting; what the full disk keeps out stays undone."""
-        self._commit_waiting()
+        await self.checkpoints.close()
+        self._commit_all()
+        if self._flush is not None:
+            self._flush.cancel()
         if self._commit_handle is not None:
             self._commit_handle.cancel()
         await self._syncer.close()
         self._connection.close()
 
+    def _commit_deferred(self) -> None:
+        self._flush = None
+        self._commit_waiting()
+
     def _take_deferred(self) -> None:
-        if self._flush is not None:
-            self._flush.cancel()
-            self._flush = None
+        # The timer is left to ring: it then finds nothing, or what was deferred since and may come sooner.
         self._waiting += self._deferred
         self._deferred.clear()
 
     def _commit_waiting(self) -> None:
+        """Commit, unless a checkpoint wants a moment; then that goes on with this."""
+        if not self.checkpoints.holds:
+            self._commit_all()
+
+    def _commit_all(self) -> None:
         if self._commit_handle is not None:
             self._commit_handle.cancel()
             self._commit_handle = None
@@ -179,6 +197,7 @@ class Writer:
             results = self._transaction(batch)
         except Exception as error:  # noqa: BLE001  # each write is told its own error
             return self._one_by_one(batch) if len(batch) > 1 else self._failed(batch[0], error)
+        self.checkpoints.count(len(batch))
         outcomes = [_Outcome(*each) for each in zip(batch, results, strict=True)]
         self._syncer.settle(outcomes, alone=self.crowd() <= 1)
         return []

@@ -1,0 +1,155 @@
+"""The built-in transport, beyond what its contract asks."""
+
+import gc
+import gzip
+import threading
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from certificates import bundle, serving_as
+from inferencesh_core.config import ClientConfig
+from inferencesh_core.errors import ConnectError, TransportError
+from inferencesh_core.http import environment
+from inferencesh_core.http.http_client_transport import HttpClientTransport
+from inferencesh_core.http.messages import Request
+from inferencesh_core.testing.benches import PATIENCE
+from inferencesh_core.testing.loopback import Loopback
+
+
+@pytest.fixture
+def transport():
+    transport = HttpClientTransport(ClientConfig())
+    yield transport
+    transport.close()
+
+
+def get(url):
+    return Request("GET", url, {})
+
+
+def stream_of(transport, url):
+    stream = transport.open(get(url))
+    try:
+        return b"".join(iter(lambda: stream.read(PATIENCE), b""))
+    finally:
+        stream.close()
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("", "/"),
+        ("?a=b", "/?a=b"),
+        ("/a%2Fb/c?d=e%20f&g=", "/a%2Fb/c?d=e%20f&g="),
+        ("/p;v=1?q=a/b?c#fragment", "/p;v=1?q=a/b?c"),
+        ("/name with spaces/é?s=~-._!$'()*,", "/name%20with%20spaces/%C3%A9?s=~-._!$'()*,"),
+    ],
+)
+def test_the_target_is_sent_as_written_but_for_what_no_target_may_hold(transport, written, sent):
+    with Loopback(lambda e: e.answer()) as server:
+        host = server.url.removeprefix("http://")
+        transport.send(get(server.url + written))
+        transport.send(get(f"http://user:password@{host}{written}"))
+    assert [exchange.target for exchange in server.seen] == [sent, sent]
+    assert [exchange.headers["host"] for exchange in server.seen] == [host, host]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://127.0.0.1/", "http://", "http://127.0.0.1:port/", f"http://{'a' * 70}.test/", "http://a b/"],
+)
+def test_an_address_that_cannot_be_one_is_not_connected_to(transport, url):
+    with pytest.raises(ConnectError, match="cannot connect"):
+        transport.send(get(url))
+
+
+def test_headers_of_one_name_are_joined(transport):
+    with Loopback(lambda e: e.answer(headers={"X-Some": "a", "x-some": "b"})) as server:
+        assert transport.send(get(server.url)).headers["x-some"] == "a, b"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [
+        ("gzip", gzip.compress(b"hel") + gzip.compress(b"lo")),
+        ("X-GZip", gzip.compress(b"hello")),
+        ("deflate", zlib.compress(b"hello")),
+        ("unknown", b"hello"),
+    ],
+    ids=["two members", "another name", "deflate", "unknown"],
+)
+def test_packed_bodies_are_unpacked_whole_or_as_they_arrive(transport, encoding, packed):
+    def handle(exchange):
+        exchange.start(200, {"Transfer-Encoding": "chunked", "Content-Encoding": encoding})
+        for byte in packed:
+            exchange.chunk(bytes([byte]))
+        exchange.chunk(b"")
+
+    with Loopback(handle) as server:
+        assert transport.send(get(server.url)).body == b"hello"
+        assert stream_of(transport, server.url) == b"hello"
+
+
+def test_a_body_that_is_not_packed_as_it_says_is_no_answer(transport):
+    with Loopback(lambda e: e.answer(b"plain", headers={"Content-Encoding": "gzip"})) as server:
+        with pytest.raises(TransportError, match="while decompressing"):
+            transport.send(get(server.url))
+        with pytest.raises(TransportError, match="while decompressing"):
+            stream_of(transport, server.url)
+
+
+def test_no_more_idle_connections_are_kept_than_configured():
+    transport = HttpClientTransport(ClientConfig(pool_size=1))
+    together = threading.Barrier(3)
+    left = threading.Semaphore(0)
+
+    def handle(exchange):
+        if exchange.target == "/together":
+            together.wait(PATIENCE)
+        exchange.answer()
+        if exchange.target == "/together" and exchange.peer_left(1):
+            left.release()
+
+    with Loopback(handle) as server, ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda _: transport.send(get(f"{server.url}/together")), range(3)))
+        assert left.acquire(timeout=PATIENCE)
+        assert left.acquire(timeout=PATIENCE)
+        transport.close()
+
+
+def test_what_nobody_closed_leaves_no_sockets_open():
+    with Loopback(lambda e: e.answer(b"abc")) as server:
+        transport = HttpClientTransport(ClientConfig())
+        transport.send(get(server.url))
+        transport.open(get(server.url))
+        del transport
+        gc.collect()  # a socket that was left open is a warning, and so an error
+
+
+def test_threads_that_start_together_read_the_authorities_once(tmp_path, monkeypatch):
+    made = []
+    make = environment.ssl.create_default_context
+    monkeypatch.setattr(environment.ssl, "create_default_context", lambda **kw: made.append(kw) or make(**kw))
+    transport = HttpClientTransport(ClientConfig(verify=bundle(tmp_path)))
+
+    with Loopback(lambda e: e.answer(), serving_as("127.0.0.1")) as server, ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: transport.send(get(server.url)), range(16)))
+        transport.close()
+    assert len(made) == 1
+
+
+def test_a_proxy_the_environment_names_carries_the_calls(transport, monkeypatch):
+    monkeypatch.setenv("no_proxy", "")
+    with Loopback(lambda e: e.answer(b"by proxy")) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert transport.send(get("http://elsewhere.test/x")).body == b"by proxy"
+        assert stream_of(transport, "http://elsewhere.test/y") == b"by proxy"
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        with Loopback(lambda e: e.answer(b"directly")) as server:
+            assert transport.send(get(server.url)).body == b"directly"
+    assert [exchange.target for exchange in proxy.seen] == [
+        "http://elsewhere.test/x",
+        "http://elsewhere.test/y",
+    ]
