@@ -17,7 +17,7 @@ def run(main):
 
 
 async def use(slots, seconds, lasting=False):
-    slot = slots.take_at_once() or await slots.take(60)
+    slot = slots.take_at_once() or await slots.take("GET /", 60)
     if lasting:
         slot.lasts()
     await asyncio.sleep(seconds)
@@ -54,7 +54,7 @@ def test_waiting_ends_with_its_time_and_costs_no_slot():
         slots = Slots(1)
         slot = slots.take_at_once()
         with pytest.raises(asyncio.TimeoutError):
-            await slots.take(5)
+            await slots.take("GET /", 5)
         slot.release()
         assert slots.take_at_once()
         assert not slots.take_at_once()
@@ -67,7 +67,7 @@ def test_who_is_cancelled_while_waiting_loses_no_slot(given_first):
     async def main():
         slots = Slots(1)
         slot = slots.take_at_once()
-        waiting = asyncio.create_task(slots.take(60))
+        waiting = asyncio.create_task(slots.take("GET /", 60))
         await asyncio.sleep(0)
         if given_first:
             slot.release()

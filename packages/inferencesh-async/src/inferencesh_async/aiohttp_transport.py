@@ -77,7 +77,8 @@ class AiohttpTransport:
     async def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
         session = self._current_sessions().calls
-        slot = await self._slot(request)
+        slots = self._slots
+        slot = slots.take_at_once() or await slots.take(_where(request), request.read_timeout)
         try:
             route = self._routes.get(origin_of(request.url)) or await self._new_route(request.url)
             response = await _exchange(session, request, route, slot, _time_for_all(request))
@@ -95,7 +96,8 @@ class AiohttpTransport:
     async def open(self, request: Request) -> AiohttpStream:
         """Open a response; see `Transport.open`."""
         session = self._current_sessions().streams
-        slot = await self._slot(request)
+        slots = self._slots
+        slot = slots.take_at_once() or await slots.take(_where(request), request.read_timeout)
         try:
             async with time_limit(request.read_timeout):
                 route = self._routes.get(origin_of(request.url)) or await self._new_route(request.url)
@@ -123,14 +125,6 @@ class AiohttpTransport:
     def is_open(self) -> bool:
         """Whether it was used and not closed since."""
         return self._keeper is not None
-
-    async def _slot(self, request: Request) -> Slot:
-        try:
-            return self._slots.take_at_once() or await self._slots.take(request.read_timeout)
-        except asyncio.TimeoutError as error:
-            raise ConnectError(
-                f"{_where(request)}: {MAX_CONNECTIONS} other requests kept waiting for their answers"
-            ) from error
 
     async def _new_route(self, url: str) -> _Route:
         origin = origin_of(url)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from inferencesh_core.errors import ConnectError
+
 SHORT_SECONDS = 0.1
 """What lasts longer than this is no short exchange."""
 
@@ -30,15 +32,15 @@ class Slots:
         self._free -= 1
         return Slot(self)
 
-    async def take(self, seconds: float) -> Slot:
+    async def take(self, request: str, seconds: float) -> Slot:
         """Wait for a slot; who waits longest is served first.
 
         Raises:
-            asyncio.TimeoutError: none came free in time.
+            ConnectError: none came free in time for the request that is so called.
         """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Slot] = loop.create_future()
-        timer = loop.call_later(seconds, _give_up, waiter)
+        timer = loop.call_later(seconds, _give_up, waiter, request)
         self._waiting.append(waiter)
         try:
             return await waiter
@@ -83,6 +85,6 @@ class Slot:
             slots.put_back()
 
 
-def _give_up(waiter: asyncio.Future[Slot]) -> None:
+def _give_up(waiter: asyncio.Future[Slot], request: str) -> None:
     if not waiter.done():
-        waiter.set_exception(asyncio.TimeoutError())
+        waiter.set_exception(ConnectError(f"{request}: other requests kept waiting for their answers"))
