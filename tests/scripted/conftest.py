@@ -11,7 +11,9 @@ BOTH = {
     "test_calls",
     "test_cancel_on_exit",
     "test_follow",
+    "test_mistaken_arguments",
     "test_run_many",
+    "test_time_of_runs",
     "test_uploads",
 }
 """Modules whose ``World`` may be either."""

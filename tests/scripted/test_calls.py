@@ -15,6 +15,7 @@ from inferencesh_core.errors import (
     InferenceError,
     ReadTimeoutError,
     RequirementsNotMetError,
+    StreamError,
     TransportError,
 )
 from inferencesh_core.flow.effects import sleep
@@ -277,8 +278,66 @@ def test_an_answer_that_is_no_json_asks_whether_the_address_is_right(body):
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b'"t1"', b"{}"])
 def test_a_run_answered_by_something_else_than_a_task_is_named(body):
-    with pytest.raises(APIError, match="is no task"):
+    with pytest.raises(APIError, match="POST /apps/run: the answer should be a task and is"):
         World([answer(body)]).client().tasks.run(RUN, wait=False)
+
+
+@pytest.mark.parametrize(
+    ("body", "got"),
+    [(b"", "is empty"), (b"null", "is empty"), (b"true", "is True"), (b"[]", r"is \[\]"), (b'"x"', "is 'x'")],
+)
+@pytest.mark.parametrize(
+    ("verb", "path", "kind"),
+    [
+        *[("get", "/tasks/t1", "a task"), ("logs", "/tasks/t1/logs", "logs")],
+        ("timings", "/tasks/t1/timings", "timings"),
+    ],
+)
+def test_an_answer_of_another_shape_is_named_with_its_call(verb, path, kind, body, got):
+    client = World([answer(body)]).client()
+    with pytest.raises(APIError, match=f"GET {path}: the answer should be {kind} and {got}$"):
+        getattr(client.tasks, verb)("t1")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"success": False, "error": {"code": "not_found", "message": "nope"}}, "HTTP 200: nope"),
+        ({"success": False, "data": None}, "HTTP 200: .*success.*false"),
+    ],
+)
+def test_an_answer_that_says_it_failed_is_a_failure_whatever_its_status(body, text):
+    for verb in ("get", "logs", "wait_for_completion"):
+        with pytest.raises(APIError, match=text) as caught:
+            getattr(World(lambda _seen: answer(body)).client().tasks, verb)("t1")
+        assert (caught.value.status_code, "success" in caught.value.response_body) == (200, True)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        answer({"detail": f"no such key: Bearer {KEY}"}, 401),
+        answer({"errors": [{"key": KEY, "message": f"{KEY} is unknown"}]}, 412),
+        answer(f"<html>Bearer {KEY}</html>".encode(), 403),
+        answer(f"<html>Bearer {KEY}</html>".encode()),
+    ],
+)
+def test_a_key_that_the_server_repeats_is_not_shown(refusal):
+    client = World(lambda _seen: refusal).client()
+    for act in (
+        lambda: client.tasks.get("t1"),
+        lambda: client.tasks.run(RUN),
+        lambda: list(client.tasks.stream("t1", auto_reconnect=False)),
+    ):
+        with pytest.raises(InferenceError) as caught:
+            act()
+        assert KEY not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
+        assert "***" in f"{caught.value} {vars(caught.value)}" or caught.type is StreamError
+
+
+def test_a_key_too_short_to_be_one_changes_no_text():
+    with pytest.raises(APIError, match="k is no key"):
+        World([answer({"detail": "k is no key"}, 401)]).client(api_key="k").tasks.get("t1")
 
 
 def test_missing_requirements_are_told_with_what_to_do():
@@ -475,9 +534,9 @@ def test_a_list_without_items_is_empty(page):
     assert list(World([answer(page)]).client().tasks.list()) == []
 
 
-@pytest.mark.parametrize("page", [b"null", b"", b"[]", b'"x"'])
+@pytest.mark.parametrize("page", [b"null", b"", b"[]", b'"x"', {"items": "t1"}, {"items": [7]}])
 def test_an_answer_to_a_list_that_is_no_page_is_named(page):
-    with pytest.raises(APIError, match="is no page of tasks"):
+    with pytest.raises(APIError, match="POST /tasks/list: the answer should be a page of tasks and is"):
         list(World([answer(page)]).client().tasks.list())
 
 

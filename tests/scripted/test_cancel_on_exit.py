@@ -84,7 +84,7 @@ def test_a_stream_that_nobody_iterated_cancels_its_task():
 
 def test_a_time_out_cancels_the_task():
     world = World(server(RUNNING))
-    with pytest.raises(TaskTimeoutError):
+    with pytest.raises(TaskTimeoutError, match="it is cancelled, as cancel_on_exit asks"):
         world.client().tasks.run(RUN, timeout=3, cancel_on_exit=True)
     assert lines(world)[-1] == CANCEL
     assert world.now == 3
@@ -110,7 +110,7 @@ def test_without_asking_for_it_leaving_cancels_nothing():
     world = World(server(RUNNING))
     with world.client().tasks.run(RUN, stream=True) as updates:
         next(iter(updates))
-    with pytest.raises(TaskTimeoutError):
+    with pytest.raises(TaskTimeoutError, match=r"it goes on, and tasks\.wait_for_completion"):
         world.client().tasks.run(RUN, timeout=3)
     assert CANCEL not in lines(world)
 

@@ -121,15 +121,15 @@ def test_an_iterable_that_fails_ends_the_run_with_its_error():
     assert world.open_streams == 0
 
 
-@pytest.mark.parametrize("params", [{"app": "a/b"}, "app", b"app"])
+@pytest.mark.parametrize("params", [{"app": "a/b"}, "app", b"app", 5, None])
 def test_one_mapping_or_text_is_not_many_tasks(params):
-    with pytest.raises(TypeError, match="iterable of parameters"):
+    with pytest.raises(TypeError, match=rf"run_many takes an iterable of parameters, .* not .*{params!r:.5}"):
         list(World([]).client().tasks.run_many(params))
 
 
-@pytest.mark.parametrize("concurrency", [0, -1])
+@pytest.mark.parametrize("concurrency", [0, -1, "5", 2.5, None])
 def test_less_than_one_at_a_time_is_refused(concurrency):
-    with pytest.raises(ValueError, match="concurrency must be at least 1"):
+    with pytest.raises(ValueError, match=f"concurrency must be .* at least 1, not {concurrency!r}"):
         list(World([]).client().tasks.run_many([], concurrency=concurrency))
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from inferencesh_core.file import File
 from inferencesh_core.files import UploadFileOptions
 from inferencesh_core.plugins import hookimpl
 from inferencesh_core.sources import upload_source
-from inferencesh_core.testing.replies import Reply, answer, cut
+from inferencesh_core.testing.replies import answer, cut
 from inferencesh_core.testing.world import KEY, World
 
 STORE = "https://store.elsewhere.test/put/"
@@ -153,6 +154,23 @@ def test_progress_ends_at_the_size_and_starts_again_with_each_try(picture):
     assert told == once * 2
 
 
+async def asynchronously(_sent, _size):
+    pass
+
+
+class Meter:
+    async def __call__(self, sent, size):
+        pass
+
+
+@pytest.mark.parametrize("on_progress", [asynchronously, partial(asynchronously), Meter(), 5])
+def test_progress_is_told_to_plain_functions_only(on_progress):
+    world = World([])
+    with pytest.raises(TypeError, match="on_progress must be a"):
+        world.client().files.upload(b"abc", on_progress=on_progress)
+    assert world.seen == []
+
+
 @pytest.mark.parametrize("status", [400, 403, 413])
 def test_a_store_that_refuses_is_named_with_the_file(status, picture):
     with pytest.raises(UploadError, match=f"cat.png: .*{status}.*too big") as caught:
@@ -255,13 +273,36 @@ def test_a_plugin_says_how_to_upload_a_kind_of_value():
     assert storage.runs[0]["input"] == {"image": "inf://f0"}
 
 
-def test_a_source_that_fails_while_it_is_read_is_the_callers_error():
+def test_a_file_that_grew_meanwhile_is_stored_as_it_was_announced(tmp_path):
+    path = tmp_path / "x.bin"
+    path.write_bytes(CONTENT)
+
+    def grow(sent, _size):
+        if not sent:
+            path.write_bytes(CONTENT + b"GET /smuggled HTTP/1.1\r\n\r\n")
+
+    _, storage, _ = uploaded(path, on_progress=grow)
+    assert storage.stored == {"0": CONTENT}
+
+
+def test_a_file_that_shrank_meanwhile_is_named_and_not_tried_again(tmp_path):
+    path = tmp_path / "x.bin"
+    path.write_bytes(bytes(3000))
+    storage = Storage()
+    world = World(storage)
+    with pytest.raises(UploadError, match=r"^x\.bin changed .*: 3000 bytes announced, 1000 there$"):
+        world.client().files.upload(path, on_progress=lambda *_: path.write_bytes(bytes(1000)))
+    assert puts(world) == []
+
+
+def test_a_file_that_cannot_be_read_on_is_named_with_the_reason():
     class Broken(io.BytesIO):
+        name = "broken.bin"
+
         def read(self, *_size):
             if self.tell():
                 raise OSError("the disk is gone")
             return super().read(1)
 
-    world = World([answer([{"id": "f", "uri": "u", "upload_url": STORE}]), Reply()])
-    with pytest.raises((OSError, UploadError), match="the disk is gone"):
-        world.client().files.upload(Broken(b"abc"))
+    with pytest.raises(UploadError, match=r"broken\.bin cannot be read while it is sent: the disk is gone"):
+        uploaded(Broken(b"abc"))

@@ -1,5 +1,6 @@
 """The asynchronous client on real sockets and real loops."""
 
+import ast
 import asyncio
 import gc
 import io
@@ -462,6 +463,40 @@ def test_the_synchronous_client_works_inside_a_running_loop():
 
     with Loopback(tasks_at_once) as server:
         asyncio.run(main())
+
+
+CELLS = """
+client = async_inference("key", url)
+---
+task = await client.tasks.run({"app": "a/b", "input": 7})
+---
+updates = [update["status"] async for update in client.tasks.run({"app": "a/b", "input": 8}, stream=True)]
+---
+with inference("key", url) as blocking:
+    same = blocking.tasks.run({"app": "a/b", "input": 9})
+---
+params = [{"app": "a/b", "input": number} for number in range(3)]
+many = [task["output"] async for task in client.tasks.run_many(params)]
+await client.aclose()
+"""
+
+
+def test_cells_of_a_notebook_share_a_client():
+    """A notebook runs its cells one after the other on a loop that goes on between them."""
+
+    async def run_cells(names):
+        for cell in CELLS.split("---"):
+            code = compile(cell, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            if (running := eval(code, names)) is not None:
+                await running
+            await asyncio.sleep(0)
+        return names
+
+    with Loopback(tasks_at_once) as server:
+        names = {"async_inference": async_inference, "inference": inference, "url": server.url}
+        asyncio.run(run_cells(names))
+    assert (names["task"]["output"], names["same"]["output"], names["updates"][-1]) == (7, 9, 10)
+    assert sorted(names["many"]) == [0, 1, 2]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="paths of other systems")

@@ -1,15 +1,19 @@
 """One client in many threads and processes: its sockets, counted."""
 
+import asyncio
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from inferencesh_async import async_inference
 from inferencesh_core import inference
 from inferencesh_core.config import ClientConfig
 from inferencesh_core.errors import ConfigurationError
 from inferencesh_core.http.http_client_transport import HttpClientTransport
+from inferencesh_core.http.messages import Request
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.loopback import Loopback
@@ -104,6 +108,181 @@ def test_closing_a_client_closes_its_sockets_and_the_threads_of_a_run_left_early
             thread.join(10)
         assert not any(thread.is_alive() for thread in workers)
     assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_stream_read_while_another_thread_closes_it_is_closed_all_the_same(transport):
+    left = threading.Event()
+
+    def handle(exchange):
+        exchange.start()
+        exchange.chunk(b"first")
+        if exchange.peer_left(10):
+            left.set()
+
+    with Loopback(handle) as server:
+        carrier = transport(ClientConfig())
+        stream = carrier.open(Request("GET", server.url, {}))
+        assert stream.read(10) == b"first"
+        body = getattr(stream._response, "_fp", stream._response)
+        close_body = body.close
+
+        def closed_and_read():
+            """Read where another thread might: the body is closed by then, its connection not yet."""
+            body.close = close_body
+            close_body()
+            stream.read(10)
+
+        body.close = closed_and_read
+        stream.close()
+        assert left.wait(10)
+        carrier.close()
+
+
+def never_over(arrived):
+    """Give a server whose tasks run for ever; ``arrived`` is set when somebody waits for what it says."""
+
+    def handle(exchange):
+        if exchange.target.endswith("/run"):
+            exchange.answer({"id": "t1", "status": 1})
+        elif exchange.target.endswith("/stream"):
+            exchange.start()
+            exchange.chunk(b'{"id": "t1", "status": 7}\n')
+            arrived.set()
+            exchange.hang()
+        elif exchange.target.endswith("/busy"):
+            arrived.set()
+            exchange.answer({"detail": "busy"}, 503, {"Retry-After": "30"})
+        else:
+            arrived.set()
+            exchange.hang()
+
+    return handle
+
+
+WAITS = {
+    "following": lambda client: client.tasks.wait_for_completion("t1"),
+    "a stream": lambda client: list(client.tasks.stream("t1")),
+    "a call": lambda client: client.tasks.get("t1"),
+    "a pause between tries": lambda client: client.tasks.get("busy"),
+    "many": lambda client: list(client.tasks.run_many([{"app": "a/b"}] * 3, concurrency=2)),
+}
+
+
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_closing_a_client_ends_what_other_threads_wait_for(transport, wait):
+    arrived, ended = threading.Event(), []
+    with Loopback(never_over(arrived)) as server:
+        client = inference("key", server.url, transport=transport(ClientConfig()))
+
+        def use():
+            with pytest.raises(ConfigurationError, match="this client is closed"):
+                wait(client)
+            ended.append(True)
+
+        user = threading.Thread(target=use)
+        user.start()
+        assert arrived.wait(10)
+        started = time.monotonic()
+        client.close()
+        user.join(10)
+        assert ended
+        assert time.monotonic() - started < 2
+
+
+def test_closing_a_client_still_cancels_what_was_to_be_cancelled_on_exit():
+    arrived = threading.Event()
+    with Loopback(never_over(arrived)) as server:
+        client = inference("key", server.url)
+
+        def use():
+            with pytest.raises(ConfigurationError):
+                client.tasks.run({"app": "a/b"}, cancel_on_exit=True)
+
+        user = threading.Thread(target=use)
+        user.start()
+        assert arrived.wait(10)
+        client.close()
+        cancels = 0
+        while not cancels and user.is_alive():
+            cancels = [seen.target for seen in server.seen].count("/tasks/t1/cancel")
+            user.join(0.01)
+        assert cancels == 1
+        server.closing.set()
+        user.join(10)
+
+
+@pytest.mark.parametrize("wait", ["following", "a call"])
+def test_closing_an_asynchronous_client_ends_what_other_tasks_wait_for(wait):
+    arrived = threading.Event()
+
+    async def scene(url):
+        client = async_inference("key", url)
+        using = asyncio.ensure_future(WAITS[wait](client))
+        assert await asyncio.to_thread(arrived.wait, 10)
+        await client.aclose()
+        with pytest.raises(ConfigurationError, match="this client is closed"):
+            await asyncio.wait_for(using, 2)
+
+    with Loopback(never_over(arrived)) as server:
+        asyncio.run(scene(server.url))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_that_closes_a_client_leaves_its_parent_alone(transport):
+    forked_now = threading.Event()
+
+    def handle(exchange):
+        exchange.start()
+        exchange.chunk(b'{"id": "t1", "status": 7}\n')
+        assert forked_now.wait(10)
+        exchange.chunk(b'{"id": "t1", "status": 10, "output": "whole"}\n')
+        exchange.chunk(b"")
+
+    with Loopback(handle) as server:
+        with inference("key", server.url, transport=transport(ClientConfig())) as client:
+            updates = iter(client.tasks.stream("t1"))
+            assert next(updates)["status"] == 7
+            child = os.fork()
+            if child == 0:
+                client.close()
+                os._exit(0)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            forked_now.set()
+            assert next(updates)["output"] == "whole"
+        assert len(server.seen) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_uses_an_asynchronous_client_with_connections_of_its_own():
+    async def ask(client, numbers):
+        return [(await client.tasks.get(str(number)))["id"] for number in numbers]
+
+    async def ask_and_close(client, numbers):
+        answers = await ask(client, numbers)
+        await client.aclose()
+        return answers
+
+    with Loopback(task_server) as server:
+        client = async_inference("key", server.url)
+        assert asyncio.run(ask(client, [1])) == ["1"]
+        children = []
+        for start in (100, 200):
+            children.append(os.fork())
+            if not children[-1]:
+                right = False
+                try:
+                    numbers = range(start, start + 20)
+                    right = asyncio.run(ask_and_close(client, numbers)) == [str(n) for n in numbers]
+                finally:
+                    os._exit(0 if right else 1)
+        assert asyncio.run(ask(client, range(20))) == [str(number) for number in range(20)]
+        assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
+        assert asyncio.run(ask_and_close(client, [2])) == ["2"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -62,8 +62,11 @@ assert_type(client.tasks.list(), Iterator[dict[str, Any]])
 assert_type(client.tasks.logs("t1"), dict[str, Any])
 assert_type(client.tasks.timings("t1"), TaskTimingsDTO)
 for result in client.tasks.run_many([params, params], concurrency=2, return_exceptions=True):
-    assert_type(result, Any)
+    assert_type(result, "dict[str, Any] | Exception")
+assert_type(client.tasks.run_many([params], timeout=3), Iterator[dict[str, Any]])
 
+assert_type(client.run(params, timeout=3), dict[str, Any])
+assert_type(client.run(params, stream=True), TaskStream)
 assert_type(client.files.upload(b"bytes", UploadFileOptions(filename="a.txt")), dict[str, Any])
 assert_type(client.upload_file("a.txt"), dict[str, Any])
 
@@ -100,5 +103,9 @@ async def asynchronous() -> None:
         assert_type(await client.tasks.timings("t1"), TaskTimingsDTO)
         assert_type(client.tasks.list(), AsyncIterator[dict[str, Any]])
         async for result in client.tasks.run_many([params], concurrency=2):
-            assert_type(result, Any)
+            assert_type(result, dict[str, Any])
+        async for outcome in client.tasks.run_many([params], return_exceptions=True):
+            assert_type(outcome, "dict[str, Any] | Exception")
+        assert_type(await client.run(params, cancel_on_exit=True), dict[str, Any])
+        assert_type(client.run(params, stream=True), AsyncTaskStream)
         assert_type(await client.files.upload(b"bytes"), dict[str, Any])

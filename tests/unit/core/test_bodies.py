@@ -1,6 +1,6 @@
 import pytest
 
-from inferencesh_core.http.bodies import unwrap
+from inferencesh_core.http.bodies import is_refusal, unwrap
 
 TASK = {"id": "t1", "status": 7}
 
@@ -36,3 +36,19 @@ def test_the_three_shapes_give_the_resource(body, resource):
 )
 def test_a_resource_with_a_data_member_of_its_own_is_kept_whole(body):
     assert unwrap(body) is body
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ({"success": False, "error": {"code": "not_found"}}, True),
+        ({"success": False, "data": None}, True),
+        ({"success": True, "data": None}, False),
+        ({"success": None}, False),
+        ({"id": "t1"}, False),
+        (None, False),
+        ([False], False),
+    ],
+)
+def test_a_body_may_say_that_the_call_failed(body, refused):
+    assert is_refusal(body) is refused

@@ -11,10 +11,12 @@ from inferencesh_core.errors import (
     ConfigurationError,
     ConnectError,
     InferenceError,
+    InputError,
     PluginError,
     ReadTimeoutError,
     RequirementError,
     RequirementsNotMetError,
+    ResponseTooLongError,
     SessionEndedError,
     SessionError,
     SessionExpiredError,
@@ -68,6 +70,8 @@ ONE_OF_EACH = [
     ConfigurationError("INFERENCE_BASE_URL is empty"),
     UploadError("a.png is gone"),
     PluginError("two of one name"),
+    InputError("input.x is nan"),
+    ResponseTooLongError.of("GET https://a.test/tasks/t1", 100),
 ]
 
 
@@ -94,6 +98,8 @@ def test_the_tree_in_the_docstring_names_every_error():
         (TaskTimeoutError({}), TimeoutError),
         (TaskTimeoutError({}), RuntimeError),
         (ConfigurationError("x"), ValueError),
+        (InputError("x"), TypeError),
+        (InputError("x"), ValueError),
         (RequirementsNotMetError([]), APIError),
         (WorkerLostError("s1"), SessionError),
     ],

@@ -1,5 +1,6 @@
 import io
 import json
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import AnyUrl, BaseModel, Field
 
 from inferencesh_core.file import File
-from inferencesh_core.input_files import InputError, replace_files
+from inferencesh_core.input_files import InputError, replace_files, without_files
 from inferencesh_core.sources import UnusableFileError, source_of
 
 
@@ -144,7 +145,11 @@ def test_values_that_json_lacks_are_spelled_out():
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(alphabet="ab c1"),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(alphabet="ab c1"),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
@@ -156,6 +161,43 @@ def test_plain_json_comes_out_equal_and_its_own_copy(value):
     assert plan.sources == ()
     assert plan.build([]) == value
     assert json.dumps(value) == before
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"missing": math.nan}, "input.missing is nan, which JSON has no form for"),
+        ({"limits": [0.0, math.inf]}, r"input.limits\[1\] is inf, which JSON has no form for"),
+        (Layer("x", -math.inf), "input.opacity is -inf, which JSON has no form for"),
+        ({"a": {(1, 2): "x"}}, r"input.a has the key \(1, 2\), and the keys of JSON are text"),
+        ({b"a": "x"}, "input has the key b'a'"),
+    ],
+)
+def test_what_json_has_no_form_for_is_named_by_its_place(value, text):
+    with pytest.raises(InputError, match=text):
+        replace_files(value)
+
+
+@pytest.mark.parametrize("value", [{2: "a", 1.5: "b", None: "c", True: "d"}, {Kind.SOFT: 1}])
+def test_keys_that_json_makes_text_of_are_let_be(value):
+    assert json.loads(json.dumps(replace_files(value).build([]))) == json.loads(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *[{"a": {"p": Path("x")}}, {"a": [b"x"]}, {"a": io.BytesIO(b"x")}, {"a": File(uri="data:,x")}],
+        *[{"a": object()}, {"a": math.nan}, {"a": {(1,): 2}}],
+    ],
+)
+def test_where_no_files_belong_they_are_named_by_their_place(value):
+    with pytest.raises(InputError, match=r"^setup\.a"):
+        without_files(value, "setup")
+
+
+def test_where_no_files_belong_every_text_is_text(note):
+    value = {"path": str(note), "uri": "data:,x", "list": ("a", Kind.SOFT)}
+    assert without_files(value, "setup") == {"path": str(note), "uri": "data:,x", "list": ["a", "soft"]}
 
 
 def test_the_callers_input_is_not_touched():
@@ -172,6 +214,38 @@ def test_a_plan_wants_an_address_for_each_file():
 def test_the_policy_for_strings_reaches_every_string(note):
     assert replace_files({"a": [str(note)]}, "never").sources == ()
     assert len(replace_files({"a": ["characterization"]}, "legacy").sources) == 1
+
+
+def as_published(value):
+    """What 0.7.8 did with an input whose every string is a file: it looked into lists and dicts alone."""
+    if isinstance(value, list):
+        return [as_published(item) for item in value]
+    if isinstance(value, dict):
+        return {key: as_published(item) for key, item in value.items()}
+    return "u0" if isinstance(value, str) else value
+
+
+@given(
+    st.recursive(
+        st.just("characterization") | st.integers(),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+            | st.lists(inner, max_size=3).map(tuple)
+        ),
+    )
+)
+def test_legacy_looks_for_strings_where_the_published_client_did(value):
+    plan = replace_files(value, "legacy")
+    assert json.dumps(built(plan)) == json.dumps(as_published(value))
+
+
+def test_legacy_still_finds_real_files_in_every_container(note):
+    plan = replace_files({"a": (note, "characterization"), "b": Layer("characterization", note)}, "legacy")
+    assert built(plan) == {
+        "a": ["u0", "characterization"],
+        "b": {"image": "characterization", "opacity": "u0"},
+    }
 
 
 def test_unknown_objects_are_asked_about():

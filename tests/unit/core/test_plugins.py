@@ -68,7 +68,7 @@ def test_an_installed_signer_is_used_and_needs_no_key(installed, monkeypatch):
     monkeypatch.delenv("INFERENCE_API_KEY", raising=False)
     installed(AUTH, signature="")
     world = World([answer({"id": "t1"})])
-    client = inference(base_url="https://a.test", transport=world)
+    client = inference(base_url="https://a.test")
     client._driver = world
     client.tasks.get("t1")
     assert world.seen[0].headers["X-Signature"] == str(len("https://a.test/tasks/t1"))

@@ -238,8 +238,8 @@ def test_an_explicit_upload_takes_a_bare_name_and_base64(note, monkeypatch):
     ("data", "complaint"),
     [
         (".", "it is a directory"),
-        ("missing.png", "cannot upload 'missing.png': expected a path"),
-        ("", "cannot upload '': expected a path"),
+        ("missing.png", "cannot upload 'missing.png': there is no such file"),
+        ("", "cannot upload '': there is no such file"),
         (None, "cannot upload None: expected a path"),
         ({"a": 1}, "expected a path"),
         ("data:image/png;base64,!!!!", "not Base64"),

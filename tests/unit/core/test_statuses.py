@@ -53,3 +53,9 @@ def test_a_queued_message_is_not_ready():
     assert not is_message_ready("queued")
     assert not is_message_ready("")
     assert is_message_ready("failed")
+
+
+@pytest.mark.parametrize("value", [[], {}, [10], {"completed": 1}, object(), 10.5])
+def test_what_is_no_status_is_not_terminal(value):
+    assert not is_terminal_status(value)
+    assert parse_status(value) == TaskStatus.UNKNOWN

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import math
 import sys
 import weakref
 from functools import lru_cache
@@ -16,7 +18,9 @@ from inferencesh_core.errors import (
     ConfigurationError,
     ConnectError,
     ReadTimeoutError,
+    ResponseTooLongError,
     TransportError,
+    UploadError,
 )
 from inferencesh_core.http.environment import proxy_for
 from inferencesh_core.http.messages import Response, origin_of
@@ -42,6 +46,9 @@ if TYPE_CHECKING:
     from .chunked_body import ChunkedBody
     from .slots import Slot
 
+LARGE_BODY_BYTES = 256 * 1024
+"""Larger ones are sent piece by piece."""
+
 MAX_CONNECTIONS = 100
 """For exchanges that are short, see `Slots`."""
 
@@ -58,12 +65,14 @@ class AiohttpTransport:
 
     def __init__(self, config: ClientConfig, trust: Trust | None = None) -> None:
         self._trust = trust or Trust(config.verify)
+        self._max_bytes = config.max_response_bytes
         self._sessions: _Sessions | None = None
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
         self._slots = Slots(MAX_CONNECTIONS)
         self._routes: dict[str, _Route] = {}
+        self._responses: weakref.WeakSet[PromptResponse] = weakref.WeakSet()
 
     async def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
@@ -73,12 +82,16 @@ class AiohttpTransport:
         try:
             route = self._routes.get(origin_of(request.url)) or await self._new_route(request.url)
             response = await _exchange(session, request, route, slot, _time_for_all(request))
+            self._responses.add(cast("PromptResponse", response))
             # Reading to the end gives the connection back, and anything else that ends it closes it.
-            return Response(response.status, _lower_case(response), await response.read())
+            body = await _whole_body(response, self._max_bytes)
         except _FAILURES as error:
             raise as_transport_error(error, _where(request)) from error
         finally:
             slot.release()
+        if body is None:
+            raise ResponseTooLongError.of(_where(request), self._max_bytes)
+        return Response(response.status, _lower_case(response), body)
 
     async def open(self, request: Request) -> AiohttpStream:
         """Open a response; see `Transport.open`."""
@@ -90,6 +103,7 @@ class AiohttpTransport:
                 route = self._routes.get(origin_of(request.url)) or await self._new_route(request.url)
                 limits = _time_limits(None, request.connect_timeout, None)
                 response = await _exchange(session, request, route, slot, limits)
+                self._responses.add(cast("PromptResponse", response))
         except BaseException as error:
             slot.release()
             if isinstance(error, _FAILURES):
@@ -99,8 +113,10 @@ class AiohttpTransport:
         return AiohttpStream(cast("StreamResponse", response), slot)
 
     async def close(self) -> None:
-        """Close every pooled connection; the transport is of no further use."""
+        """Close every connection; the transport is of no further use."""
         self._is_closed = True
+        for response in tuple(self._responses):
+            response.break_off()
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             await keeper.aclose()
@@ -151,7 +167,10 @@ def _exchange(
 ) -> Awaitable[aiohttp.ClientResponse]:
     headers: Any = request.headers
     body: Any = request.body
-    if body is not None and not isinstance(body, bytes):
+    if isinstance(body, bytes):
+        # aiohttp warns of large ones, which it would send in one piece.
+        body = body if len(body) <= LARGE_BODY_BYTES else io.BytesIO(body)
+    elif body is not None:
         if body.size is not None:
             headers = {**headers, "Content-Length": str(body.size)}
         body = blocks_of(body, slot.lasts, encrypted=route.is_encrypted)
@@ -167,6 +186,15 @@ def _exchange(
     )
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Connects no more once it is closed: aiohttp sends a GET that was cut again, and looks afterwards."""
+
+    def connect(self, *args: Any, **kwargs: Any) -> Any:
+        if self.closed:
+            raise aiohttp.ClientConnectionError("the client was closed")
+        return super().connect(*args, **kwargs)
+
+
 class _Sessions(NamedTuple):
     """One pool of connections, with two kinds of responses."""
 
@@ -175,7 +203,7 @@ class _Sessions(NamedTuple):
 
     @classmethod
     def open(cls) -> _Sessions:
-        pool = aiohttp.TCPConnector(limit=0)
+        pool = _Connector(limit=0)
         return cls(*(_session(pool, kind) for kind in (PromptResponse, StreamResponse)))
 
     async def close(self) -> None:
@@ -253,12 +281,37 @@ class AiohttpStream:
         self._slot.release()
 
 
+async def _whole_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes | None:
+    """Give the whole body, ``None`` when it is too long."""
+    length = response.content_length
+    if length is not None and length <= max_bytes and "Content-Encoding" not in response.headers:
+        return await response.read()
+    # How long it is shows while it comes: in chunks, unpacked, or until the connection ends.
+    blocks, left = [], max_bytes
+    try:
+        while left >= 0 and (block := await response.content.readany()):
+            blocks.append(block)
+            left -= len(block)
+    except BaseException:
+        response.close()
+        raise
+    if left < 0:
+        response.close()
+        return None
+    return b"".join(blocks)
+
+
 def _end(content: ChunkedBody | aiohttp.StreamReader) -> None:
     content.set_exception(asyncio.TimeoutError())
 
 
-def as_transport_error(error: Exception, where: str) -> TransportError:
-    """Give what an error of aiohttp or of the socket means to a flow; ``where`` is method and address."""
+def as_transport_error(error: Exception, where: str) -> TransportError | UploadError:
+    """Give what an error of aiohttp or of the socket means to a flow; ``where`` is method and address.
+
+    What the reader of a body said comes wrapped by aiohttp, and is given as it was.
+    """
+    if isinstance(error.__cause__, UploadError):
+        return error.__cause__
     if isinstance(error, aiohttp.ClientSSLError):
         return CertificateError(f"{where}: no secure connection: {error}")
     if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)):
@@ -278,12 +331,15 @@ def _time_for_all(request: Request) -> aiohttp.ClientTimeout:
     if request.body is None or isinstance(request.body, bytes):
         return _time_limits(request.read_timeout, request.connect_timeout, None)
     # The time a file takes to go up is not the time of its answer.
-    return _time_limits(None, request.connect_timeout, request.read_timeout)
+    return _time_limits(request.time_limit, request.connect_timeout, request.read_timeout)
 
 
 @lru_cache
 def _time_limits(total: float | None, sock_connect: float, sock_read: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=total, sock_connect=sock_connect, sock_read=sock_read)
+    # aiohttp would have those beyond five seconds end with a whole second of the clock.
+    return aiohttp.ClientTimeout(
+        total=total, sock_connect=sock_connect, sock_read=sock_read, ceil_threshold=math.inf
+    )
 
 
 def _lower_case(response: aiohttp.ClientResponse) -> dict[str, str]:

@@ -24,7 +24,7 @@ async def blocks_of(
     size = TLS_BLOCK_BYTES if encrypted else READ_BLOCK_BYTES
     left = math.inf if source.size is None else source.size
     started()
-    file: BinaryIO = await asyncio.to_thread(source.open)
+    file: BinaryIO = await asyncio.to_thread(source.reader)
     try:
         # Looking for an end that is known lets the answer come first, and costs the connection.
         while left > 0 and (block := await asyncio.to_thread(file.read, READ_BLOCK_BYTES)):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from inferencesh_core.client import NamespaceName
 
 # Importing the client must stay cheap: what making one needs is imported when one is made.
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
     from types import TracebackType
 
     from typing_extensions import Self, Unpack
@@ -16,10 +18,10 @@ if TYPE_CHECKING:
     from inferencesh_agents import AsyncAgentsAPI, AsyncOpenAgent
     from inferencesh_core.assembly import ClientOptions
     from inferencesh_core.context import ClientContext
-    from inferencesh_core.files import AsyncFilesAPI, Uploadable, UploadFileOptions
+    from inferencesh_core.files import AsyncFilesAPI, Uploadable, UploadOptions
     from inferencesh_core.task_lines import Task
     from inferencesh_core.task_streams import AsyncTaskStream
-    from inferencesh_core.tasks import AsyncTasksAPI
+    from inferencesh_core.tasks import AsyncTasksAPI, RunOptions
     from inferencesh_sessions import AsyncOpenSession, AsyncSessionsAPI
 
     from .driver import AsyncioDriver
@@ -50,6 +52,7 @@ class AsyncInference:
         session: AsyncOpenSession
         sessions: AsyncSessionsAPI
     else:
+        tasks, files, agent, agents, session, sessions = (NamespaceName() for _ in range(6))
 
         def __getattr__(self, name: str) -> Any:
             from inferencesh_core.assembly import namespace_of  # noqa: PLC0415 - see above
@@ -82,13 +85,21 @@ class AsyncInference:
         return face(self)
 
     async def aclose(self) -> None:
-        """Release the connections, and stop a local engine that nobody else uses."""
+        """Release the connections, and stop a local engine that nobody else uses.
+
+        What other tasks are waiting for ends in a `ConfigurationError`.
+        """
         await self._driver.close()
         if self._assembly.has_endpoint:
             import asyncio  # noqa: PLC0415 - see above
 
             # Stopping an engine waits for its workers, and the loop need not.
             await asyncio.to_thread(self._assembly.close)
+
+    def __dir__(self) -> list[str]:
+        from inferencesh_core.assembly import names_of  # noqa: PLC0415 - see above
+
+        return names_of(self, super().__dir__(), asynchronous=True)
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,9 +122,23 @@ class AsyncInference:
                 source=self,
             )
 
-    def run(self, params: Mapping[str, Any], **options: Any) -> Any:
+    @overload
+    def run(
+        self, params: Mapping[str, Any], *, stream: Literal[False] = False, **options: Unpack[RunOptions]
+    ) -> Coroutine[Any, Any, Task]: ...
+    @overload
+    def run(
+        self, params: Mapping[str, Any], *, stream: Literal[True], **options: Unpack[RunOptions]
+    ) -> AsyncTaskStream: ...
+    @overload
+    def run(
+        self, params: Mapping[str, Any], *, stream: bool, **options: Unpack[RunOptions]
+    ) -> Coroutine[Any, Any, Task] | AsyncTaskStream: ...
+    def run(
+        self, params: Mapping[str, Any], *, stream: bool = False, **options: Unpack[RunOptions]
+    ) -> Coroutine[Any, Any, Task] | AsyncTaskStream:
         """Do what `tasks.run` does; kept for code written before there were namespaces."""
-        return self.tasks.run(params, **options)
+        return self.tasks.run(params, stream=stream, **options)
 
     async def cancel(self, task_id: str) -> None:
         """Do what `tasks.cancel` does."""
@@ -131,7 +156,7 @@ class AsyncInference:
         """Do what `tasks.stream` does."""
         return self.tasks.stream(task_id, **options)
 
-    async def upload_file(self, data: Uploadable, options: UploadFileOptions | None = None) -> dict[str, Any]:
+    async def upload_file(self, data: Uploadable, options: UploadOptions = None) -> dict[str, Any]:
         """Do what `files.upload` does."""
         return await self.files.upload(data, options)
 

@@ -22,6 +22,10 @@ class PromptResponse(aiohttp.ClientResponse):
             self.connection.transport.abort()
         super().close()
 
+    def break_off(self) -> None:
+        """Tell whoever reads from it, who would wait on, that the client is being closed."""
+        _break_off(self.content)
+
 
 class StreamResponse(PromptResponse):
     """A response whose body, where it comes in chunks, is read past aiohttp.
@@ -49,6 +53,14 @@ class StreamResponse(PromptResponse):
             self.arriving = self.content
             body.leave_to_aiohttp()
         return self
+
+    def break_off(self) -> None:
+        """Tell whoever reads from it; see `PromptResponse.break_off`."""
+        _break_off(self.arriving)
+
+
+def _break_off(content: ChunkedBody | aiohttp.StreamReader) -> None:
+    content.set_exception(aiohttp.ClientConnectionError("the client was closed"))
 
 
 def _is_only_chunked(response: aiohttp.ClientResponse) -> bool:

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from .errors import ConfigurationError as ConfigurationError
     from .errors import ConnectError as ConnectError
     from .errors import InferenceError as InferenceError
+    from .errors import InputError as InputError
     from .errors import PluginError as PluginError
     from .errors import ReadTimeoutError as ReadTimeoutError
     from .errors import RequirementsNotMetError as RequirementsNotMetError
+    from .errors import ResponseTooLongError as ResponseTooLongError
     from .errors import SessionEndedError as SessionEndedError
     from .errors import SessionError as SessionError
     from .errors import SessionExpiredError as SessionExpiredError
@@ -55,10 +57,11 @@ else:
         {
             ".client": "Inference inference",
             ".errors": (
-                "APIError CertificateError ConfigurationError ConnectError InferenceError PluginError "
-                "ReadTimeoutError RequirementsNotMetError SessionEndedError SessionError "
-                "SessionExpiredError SessionNotFoundError StreamError TaskCancelledError TaskError "
-                "TaskFailedError TaskTimeoutError TransportError UploadError WorkerLostError"
+                "APIError CertificateError ConfigurationError ConnectError InferenceError InputError "
+                "PluginError ReadTimeoutError RequirementsNotMetError ResponseTooLongError "
+                "SessionEndedError SessionError SessionExpiredError SessionNotFoundError StreamError "
+                "TaskCancelledError TaskError TaskFailedError TaskTimeoutError TransportError UploadError "
+                "WorkerLostError"
             ),
             ".file": "File",
             ".files": "FilesAPI UploadFileOptions",
@@ -80,10 +83,12 @@ __all__ = [
     "FilesAPI",
     "Inference",
     "InferenceError",
+    "InputError",
     "PluginError",
     "ReadTimeoutError",
     "RequirementError",
     "RequirementsNotMetError",
+    "ResponseTooLongError",
     "SessionEndedError",
     "SessionError",
     "SessionExpiredError",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypedDict
-from urllib.parse import urlsplit
 
 from .config import DEFAULT_BASE_URL, ClientConfig, UploadStrings
 from .context import ClientContext
@@ -17,10 +16,10 @@ from .http.api import Api
 from .http.seat import Seat
 from .plugins.hooks import Hooks
 from .secret import Secret
+from .settings import check_option, checked_address, checked_key, checked_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from urllib.parse import SplitResult
+    from collections.abc import Callable, Iterable, Sequence
 
     from .http.auth import Auth
     from .http.transport import AsyncTransport, Transport
@@ -48,6 +47,7 @@ class ClientOptions(TypedDict, total=False):
     backoff_cap: float
     idle_seconds: float
     max_line_bytes: int
+    max_response_bytes: int
     upload_strings: UploadStrings
     upload_concurrency: int
     pool_size: int
@@ -137,12 +137,14 @@ def assemble(api_key: str | None, base_url: str | None, options: ClientOptions) 
     settings = _settings(options)
     hooks = Hooks(options.get("plugins", ()))
     namespaces = hooks.namespaces()
-    written = base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
+    written = checked_text("base_url", base_url) or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
+    given = checked_text("api_key", api_key)
     endpoint = hooks.endpoint(written)
     if endpoint is not None:
         config = _at_endpoint(settings, endpoint)
     else:
-        config = settings._replace(base_url=_checked_address(written), api_key=_key(api_key))
+        key = os.environ.get(KEY_VARIABLE) if given is None else given
+        config = settings._replace(base_url=checked_address(written), api_key=checked_key(key))
     return Assembly(config, hooks, namespaces, endpoint, options)
 
 
@@ -156,13 +158,23 @@ def namespace_of(client: Any, name: str, asynchronous: bool = False) -> Any:
     Raises:
         AttributeError: no package adds it; the text names the one to install, where there is one.
     """
-    namespace = None if name.startswith("_") else client._assembly.namespaces.get(name)  # noqa: SLF001 - the clients' own code
-    create = namespace and (namespace.create_async if asynchronous else namespace.create)
+    create = None if name.startswith("_") else _namespaces_of(client, asynchronous).get(name)
     if create is None:
         raise AttributeError(_what_is_missing(type(client).__name__, name))
     value = create(client)
     setattr(client, name, value)
     return value
+
+
+def names_of(client: Any, usual: Iterable[str], asynchronous: bool = False) -> list[str]:
+    """Give the names of a client's attributes: the usual ones, and the namespaces it really has."""
+    return sorted({*usual} - _PACKAGES.keys() | _namespaces_of(client, asynchronous).keys())
+
+
+def _namespaces_of(client: Any, asynchronous: bool) -> dict[str, Callable[[Any], object]]:
+    found: dict[str, Namespace] = client._assembly.namespaces  # noqa: SLF001 - the clients' own code
+    creating = {name: each.create_async if asynchronous else each.create for name, each in found.items()}
+    return {name: create for name, create in creating.items() if create is not None}
 
 
 _PACKAGES = {
@@ -179,55 +191,20 @@ def _what_is_missing(client: str, name: str) -> str:
     return f"{client!r} object has no attribute {name!r}"
 
 
+_IGNORED = frozenset({"sse_chunk_size", "sse_mode"})
+
+
 def _settings(options: ClientOptions) -> ClientConfig:
-    known = {*ClientConfig._fields} - {"base_url", "api_key"}
-    unknown = options.keys() - known - {"auth", "transport", "plugins", "sse_chunk_size", "sse_mode"}
+    known = ClientOptions.__annotations__.keys()
+    unknown = options.keys() - known
     if unknown:
         raise TypeError(
-            f"inference() has no option {', '.join(map(repr, sorted(unknown)))}; there are {sorted(known)}"
+            f"inference() has no option {', '.join(map(repr, sorted(unknown)))}; "
+            f"there are {sorted(known - _IGNORED)}"
         )
-    settings: dict[str, Any] = {name: value for name, value in options.items() if name in known}
-    for name, value in settings.items():
-        _check_setting(name, value)
+    for name, value in options.items():
+        check_option(name, value)
+    settings: dict[str, Any] = {
+        name: value for name, value in options.items() if name in ClientConfig._fields
+    }
     return ClientConfig(**settings)
-
-
-def _check_setting(name: str, value: Any) -> None:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
-        raise ConfigurationError(f"{name} must be more than 0, not {value!r}")
-    if name == "upload_strings" and value not in {"explicit", "never", "legacy"}:
-        raise ConfigurationError(f"upload_strings must be 'explicit', 'never' or 'legacy', not {value!r}")
-
-
-def _checked_address(base_url: str) -> str:
-    if base_url.startswith("local:"):
-        raise ConfigurationError(f"{base_url!r} needs the local engine: pip install inferencesh-engine")
-    parts = _parts_of(base_url)
-    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigurationError(
-            f"base_url {base_url!r} is no address: expected https://HOST, or local:FOLDER"
-        )
-    if parts.username or parts.query or parts.fragment:
-        raise ConfigurationError(
-            f"base_url must be only an address and a path, without credentials: {parts.hostname}"
-        )
-    return base_url.rstrip("/")
-
-
-def _parts_of(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts
-
-
-def _key(api_key: str | None) -> Secret | None:
-    key = (os.environ.get(KEY_VARIABLE) if api_key is None else api_key) or ""
-    key = key.strip()
-    if any(character <= " " or character > "~" for character in key):
-        raise ConfigurationError(
-            "the API key has characters no key has (spaces, line ends, accents): copy it anew"
-        )
-    return Secret(key) if key else None

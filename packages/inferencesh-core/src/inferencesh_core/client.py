@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 # Importing the client must stay cheap: what making one needs is imported when one is made.
 if TYPE_CHECKING:
@@ -17,13 +17,28 @@ if TYPE_CHECKING:
 
     from .assembly import ClientOptions
     from .context import ClientContext
-    from .files import FilesAPI, Uploadable, UploadFileOptions
+    from .files import FilesAPI, Uploadable, UploadOptions
     from .flow.driver import SyncDriver
     from .task_lines import Task
     from .task_streams import TaskStream
-    from .tasks import TasksAPI
+    from .tasks import RunOptions, TasksAPI
 
 N = TypeVar("N")
+
+
+class NamespaceName:
+    """Stands in a client's class for a namespace, so that completion, `dir` and mocks find it there.
+
+    It is not a data descriptor: a namespace that was made is looked up past it.
+    """
+
+    _name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, client: Any, owner: type) -> Any:
+        return self if client is None else client.__getattr__(self._name)
 
 
 class Inference:
@@ -50,6 +65,7 @@ class Inference:
         session: OpenSession
         sessions: SessionsAPI
     else:
+        tasks, files, agent, agents, session, sessions = (NamespaceName() for _ in range(6))
 
         def __getattr__(self, name: str) -> Any:
             from .assembly import namespace_of  # noqa: PLC0415 - see above
@@ -80,9 +96,17 @@ class Inference:
         return face(self)
 
     def close(self) -> None:
-        """Release the connections, and stop a local engine that nobody else uses."""
+        """Release the connections, and stop a local engine that nobody else uses.
+
+        What other threads are waiting for ends in a `ConfigurationError`.
+        """
         self._driver.close()
         self._assembly.close()
+
+    def __dir__(self) -> list[str]:
+        from .assembly import names_of  # noqa: PLC0415 - see above
+
+        return names_of(self, super().__dir__())
 
     def __enter__(self) -> Self:
         return self
@@ -95,9 +119,23 @@ class Inference:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.context.config.base_url}>"
 
-    def run(self, params: Mapping[str, Any], **options: Any) -> Any:
+    @overload
+    def run(
+        self, params: Mapping[str, Any], *, stream: Literal[False] = False, **options: Unpack[RunOptions]
+    ) -> Task: ...
+    @overload
+    def run(
+        self, params: Mapping[str, Any], *, stream: Literal[True], **options: Unpack[RunOptions]
+    ) -> TaskStream: ...
+    @overload
+    def run(
+        self, params: Mapping[str, Any], *, stream: bool, **options: Unpack[RunOptions]
+    ) -> Task | TaskStream: ...
+    def run(
+        self, params: Mapping[str, Any], *, stream: bool = False, **options: Unpack[RunOptions]
+    ) -> Task | TaskStream:
         """Do what `tasks.run` does; kept for code written before there were namespaces."""
-        return self.tasks.run(params, **options)
+        return self.tasks.run(params, stream=stream, **options)
 
     def cancel(self, task_id: str) -> None:
         """Do what `tasks.cancel` does."""
@@ -115,7 +153,7 @@ class Inference:
         """Do what `tasks.stream` does."""
         return self.tasks.stream(task_id, **options)
 
-    def upload_file(self, data: Uploadable, options: UploadFileOptions | None = None) -> dict[str, Any]:
+    def upload_file(self, data: Uploadable, options: UploadOptions = None) -> dict[str, Any]:
         """Do what `files.upload` does."""
         return self.files.upload(data, options)
 

@@ -26,6 +26,7 @@ class ClientConfig(NamedTuple):
         backoff_cap: The longest pause, in seconds.
         idle_seconds: Silence on a stream after which the client asks the server and reconnects.
         max_line_bytes: The longest line of a stream.
+        max_response_bytes: The longest answer to a call, unpacked.
         upload_strings: Which strings of a task's input name files: ``"explicit"`` (data URIs, and paths that
             start with ``/``, ``./``, ``../`` or ``~/``), ``"never"`` (data URIs only), ``"legacy"`` (as 0.7.8
             did).
@@ -46,6 +47,7 @@ class ClientConfig(NamedTuple):
     backoff_cap: float = 8.0
     idle_seconds: float = 35.0
     max_line_bytes: int = 64 * 1024 * 1024
+    max_response_bytes: int = 256 * 1024 * 1024
     upload_strings: UploadStrings = "explicit"
     upload_concurrency: int = 4
     pool_size: int = 64

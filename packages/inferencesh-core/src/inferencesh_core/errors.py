@@ -11,6 +11,7 @@
     ├── TransportError                 no answer; also a ConnectionError
     │   ├── ConnectError               nothing was sent
     │   │   └── CertificateError       the server is not who it should be; trying again cannot help
+    │   ├── ResponseTooLongError       the answer is longer than a client takes; trying again cannot help
     │   └── ReadTimeoutError           the answer did not come in time; also a TimeoutError
     ├── StreamError                    a stream that cannot be read or followed
     ├── TaskError                      the task did not complete; also a RuntimeError
@@ -18,6 +19,7 @@
     │   ├── TaskCancelledError
     │   └── TaskTimeoutError           still running when the wait was over; also a TimeoutError
     ├── ConfigurationError             a setting is missing or wrong; also a ValueError
+    ├── InputError                     what is to be run cannot be sent; also a TypeError and a ValueError
     ├── UploadError                    a file could not be sent or stored
     └── PluginError                    a plugin is broken or two of them collide
 
@@ -215,6 +217,19 @@ class CertificateError(ConnectError):
     final = True
 
 
+class ResponseTooLongError(TransportError):
+    """The answer is longer than `ClientConfig.max_response_bytes`."""
+
+    final = True
+
+    @classmethod
+    def of(cls, line: str, limit: int) -> ResponseTooLongError:
+        """Give the error of a call: ``GET https://…`` and the bytes that were allowed."""
+        return cls(
+            f"{line}: the answer is longer than {limit} bytes; raise max_response_bytes if that is right"
+        )
+
+
 class ReadTimeoutError(TransportError, TimeoutError):
     """The server had the request, or part of it, and did not answer in time."""
 
@@ -252,13 +267,17 @@ class TaskCancelledError(TaskError):
 
 
 class TaskTimeoutError(TaskError, TimeoutError):
-    """The wait was over before the task was; the task itself goes on."""
+    """The wait was over before the task was; the task goes on, unless it was to be cancelled on exit."""
 
     _TEXT = "task did not end in time"
 
 
 class ConfigurationError(InferenceError, ValueError):
     """A setting is missing or cannot be used; the text quotes it as it was written."""
+
+
+class InputError(InferenceError, TypeError, ValueError):
+    """What a task is to be given cannot be sent; the text says where it stands and what is wrong with it."""
 
 
 class UploadError(InferenceError):

@@ -35,6 +35,7 @@ class Follower(Listener[Task]):
         view: What is known of the task.
         options: How to follow.
         from_start: Ask for every event there was, where the server numbers them.
+        since: When the time for all of it began, as the clock said; ``None`` when updates are first asked.
     """
 
     def __init__(
@@ -45,10 +46,12 @@ class Follower(Listener[Task]):
         options: FollowOptions,
         *,
         from_start: bool = False,
+        since: float | None = None,
     ) -> None:
         path = f"/tasks/{quote(view.task_id, safe='')}"
         super().__init__(api, config, options, path, f"task {view.task_id}")
         self._view = view
+        self.since = since
         if from_start:
             view.seq = 0
 
@@ -65,7 +68,7 @@ class Follower(Listener[Task]):
         """
         if self._options.cancel_on_exit:
             yield from afterwards(self.leave())
-        yield from self.start_clock()
+        yield from self.start_clock(self.since)
         if self._view.is_finished() and self._view.task is not None:
             yield from emit(self._view.task)
         yield from self.listen()
@@ -132,6 +135,10 @@ class Follower(Listener[Task]):
         task = self._view.task or {"id": self._view.task_id}
         return TaskTimeoutError(
             task,
-            f"task {self._view.task_id} did not end within {self._options.timeout:g} s; it goes on, "
-            "and tasks.wait_for_completion takes it up again",
+            f"task {self._view.task_id} did not end within {self._options.timeout:g} s; {self._what_now()}",
         )
+
+    def _what_now(self) -> str:
+        if self._options.cancel_on_exit:
+            return "it is cancelled, as cancel_on_exit asks"
+        return "it goes on, and tasks.wait_for_completion takes it up again"

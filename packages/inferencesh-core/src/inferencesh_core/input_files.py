@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
@@ -10,23 +11,23 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from .errors import InferenceError
+from .errors import InputError
 from .file import KEEP_FILES, File, remote_address
-from .sources import source_of
+from .sources import is_file, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from .config import UploadStrings
-    from .sources import UploadSource
+    from .sources import StringRule, UploadSource
 
     AskSource = Callable[[object], "UploadSource | None"]
 
 _SEQUENCES = (list, tuple, set, frozenset)
 
+_SEARCHED_BY_0_7_8 = (dict, list)
 
-class InputError(InferenceError, TypeError, ValueError):
-    """An input that cannot be sent: it contains itself, or something that JSON has no form for."""
+_KEYS = (str, int, float, type(None))
 
 
 @dataclass(frozen=True)
@@ -70,38 +71,56 @@ def replace_files(
 
     Raises:
         UnusableFileError: a file cannot be uploaded; the text says where it stands.
-        InputError: the input contains itself, or an object that has no form in JSON.
+        InputError: the input contains itself, or something that JSON has no form for.
     """
     survey = _Survey(strings, ask)
-    try:
-        copy = survey.copy(value, place)
-    except RecursionError:
-        raise InputError(f"{place} is nested too deeply to be sent") from None
+    copy = survey.whole(value, place)
     return UploadPlan(tuple(survey.sources), copy)
+
+
+def without_files(value: Any, place: str) -> Any:
+    """Give a copy of a value that no file may stand in, ready for JSON.
+
+    Raises:
+        InputError: there is a file in it, it contains itself, or something that JSON has no form for.
+    """
+    return _WithoutFiles("text", None).whole(value, place)
 
 
 class _Survey:
     """One walk through an input, remembering the files met and the containers it stands in."""
 
-    def __init__(self, strings: UploadStrings, ask: AskSource | None) -> None:
+    def __init__(self, strings: StringRule, ask: AskSource | None) -> None:
         self.sources: list[UploadSource] = []
-        self._strings: UploadStrings = strings
+        self._strings: StringRule = strings
         self._ask = ask
         self._indexes: dict[Hashable, int] = {}
         self._entered: set[int] = set()
+
+    def whole(self, value: Any, place: str) -> Any:
+        """Give the copy of a whole input."""
+        try:
+            return self.copy(value, place)
+        except RecursionError:
+            raise InputError(f"{place} is nested too deeply to be sent") from None
 
     def copy(self, value: Any, place: str) -> Any:
         """Give `value` as JSON has it, with slots where files stand."""
         if isinstance(value, Enum):
             return self.copy(value.value, place)
-        if value is None or isinstance(value, (bool, int, float)):
+        if value is None or isinstance(value, (bool, int)):
             return value
+        if isinstance(value, float):
+            return _finite(value, place)
         if isinstance(value, File) and (address := remote_address(value)) is not None:
             return address
-        source = source_of(value, self._strings, place)
+        source = self._source(value, place)
         if source is not None:
             return self._slot(source)
         return value if isinstance(value, str) else self._copied_container(value, place)
+
+    def _source(self, value: Any, place: str) -> UploadSource | None:
+        return source_of(value, self._strings, place)
 
     def _slot(self, source: UploadSource) -> _Slot:
         index = self._indexes.setdefault(source.identity, len(self.sources))
@@ -112,6 +131,7 @@ class _Survey:
     def _copied_container(self, value: Any, place: str) -> Any:
         with self._inside(value, place):
             if isinstance(value, Mapping):
+                _check_keys(value, place)
                 return {key: self.copy(item, _member(place, key)) for key, item in value.items()}
             if isinstance(value, _SEQUENCES):
                 return [self.copy(item, f"{place}[{index}]") for index, item in enumerate(value)]
@@ -132,15 +152,41 @@ class _Survey:
             return value.isoformat()
         if isinstance(value, (UUID, Decimal)) or hasattr(value, "unicode_string"):
             return str(value)  # the last are the URL types of pydantic
-        raise InputError(f"{place} is a {type(value).__qualname__}, which is neither JSON nor a file")
+        raise InputError(f"{place} is a {type(value).__qualname__}, which {self._wanted}")
+
+    _wanted = "is neither JSON nor a file"
 
     @contextlib.contextmanager
     def _inside(self, value: Any, place: str) -> Iterator[None]:
         if id(value) in self._entered:
             raise InputError(f"{place} contains itself, so it has no end")
         self._entered.add(id(value))
+        strings = self._strings
+        if strings == "legacy" and not isinstance(value, _SEARCHED_BY_0_7_8):
+            self._strings = "text"
         yield
+        self._strings = strings
         self._entered.discard(id(value))
+
+
+class _WithoutFiles(_Survey):
+    _wanted = "JSON has no form for"
+
+    def _source(self, value: Any, place: str) -> None:
+        if is_file(value):
+            raise InputError(f"{place} is a {type(value).__qualname__}, and files are for the input alone")
+
+
+def _finite(value: float, place: str) -> float:
+    if math.isfinite(value):
+        return value
+    raise InputError(f"{place} is {value!r}, which JSON has no form for")
+
+
+def _check_keys(value: Mapping[Any, Any], place: str) -> None:
+    for key in value:
+        if not isinstance(key, _KEYS):
+            raise InputError(f"{place} has the key {key!r:.80}, and the keys of JSON are text")
 
 
 def _member(place: str, key: Any) -> str:

@@ -7,13 +7,14 @@ again after each sign of life.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .errors import APIError, StreamError, TransportError
 from .flow.effects import close_stream, now, read, sleep
 from .http.ndjson import LineDecoder, LineTooLongError
 from .http.retry import RETRIED_STATUSES, backoff
+from .timed import Timed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ _FAREWELL_SECONDS = 0.05
 """How long the end of a finished stream is awaited, so that its connection can be used again."""
 
 
-class Listener(ABC, Generic[T]):
+class Listener(Timed, Generic[T]):
     """Listens to one subject's stream, at ``<path>/stream``; what a line means is for the subclass to say.
 
     Args:
@@ -41,12 +42,12 @@ class Listener(ABC, Generic[T]):
     """
 
     def __init__(self, api: Api, config: ClientConfig, options: FollowOptions, path: str, name: str) -> None:
+        super().__init__(options.timeout)
         self._api = api
         self._options = options
         self._path = path
         self._config = config
         self._name = name
-        self._deadline: float | None = None
         self._silent_connections = 0
         self._fruitless_connections = 0
         self._failures: list[str] = []
@@ -66,10 +67,6 @@ class Listener(ABC, Generic[T]):
     def _look(self) -> Feed[T, None]:
         """Ask by GET, and emit what is news in the answer."""
 
-    @abstractmethod
-    def _overdue(self) -> Exception:
-        """Give the error of a deadline that passed."""
-
     def _place(self) -> dict[str, str]:
         """Give the headers that say from where on to tell."""
         return {}
@@ -77,11 +74,6 @@ class Listener(ABC, Generic[T]):
     def _must_look(self) -> bool:
         """Tell whether the next connection would leave something out that a GET tells."""
         return True
-
-    def start_clock(self, since: float | None = None) -> Flow[None]:
-        """Let the time for all of it begin: now, or at an earlier reading of the clock."""
-        if self._options.timeout is not None:
-            self._deadline = ((yield from now()) if since is None else since) + self._options.timeout
 
     def listen(self) -> Feed[T, None]:
         """Emit the news until it is over.
@@ -98,15 +90,6 @@ class Listener(ABC, Generic[T]):
             if not self._options.auto_reconnect:
                 raise self._reason_to_stop(trouble)
             yield from self._reconcile(trouble)
-
-    def time_left(self) -> Flow[float | None]:
-        """Give the seconds until the deadline, ``None`` without one; once it has passed, raise `_overdue`."""
-        if self._deadline is None:
-            return None
-        left = self._deadline - (yield from now())
-        if left > 0:
-            return left
-        raise self._overdue()
 
     def _progressed(self) -> None:
         """Count the present connection as one that told something."""
@@ -160,8 +143,10 @@ class Listener(ABC, Generic[T]):
         return heard_more
 
     def _say_goodbye(self, stream: OpenedStream) -> Flow[None]:
+        # By the clock: what else the server has to say may have no end.
+        end = (yield from now()) + _FAREWELL_SECONDS
         try:
-            while (yield from read(stream, _FAREWELL_SECONDS)):
+            while (left := end - (yield from now())) > 0 and (yield from read(stream, left)):
                 pass
         except TransportError:
             return

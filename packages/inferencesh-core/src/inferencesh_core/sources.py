@@ -17,14 +17,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from . import content_types
+from .announced import AnnouncedReader
 from .data_uri import DataURIError, means_data_uri, parse_data_uri
 from .errors import UploadError
 from .file import File
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from typing import Literal, TypeAlias
 
     from .config import UploadStrings
+
+    StringRule: TypeAlias = UploadStrings | Literal["text"]
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _BASE64_CHARACTERS = 16
@@ -44,7 +48,8 @@ class UploadSource:
     """Content that can be read as often as an upload has to be tried.
 
     Attributes:
-        open: Gives a reader at the start of the content; the caller closes it. One at a time.
+        open: Gives a reader at the start of the content; the caller closes it. One at a time. What sends the
+            content takes `reader` instead.
         size: In bytes, None when unknown.
         filename: The name to store it under.
         content_type: Its media type.
@@ -56,6 +61,17 @@ class UploadSource:
     filename: str
     content_type: str
     identity: Hashable
+
+    def reader(self) -> BinaryIO:
+        """Give a reader that goes by the announced size, whatever becomes of the content meanwhile.
+
+        It never gives more than `size` bytes, and raises `UploadError` where there are fewer. The caller
+        closes it.
+        """
+        file = self.open()
+        return (
+            file if self.size is None else cast("BinaryIO", AnnouncedReader(file, self.size, self.filename))
+        )
 
 
 class _SameObject:
@@ -83,19 +99,26 @@ def upload_source(data: Any, place: str = "") -> UploadSource:
         UnusableFileError: it is none of these, or cannot be read.
     """
     source = _text_source(data, place) if isinstance(data, str) else source_of(data, place=place)
-    if source is None:
-        raise _unusable(
-            data, place, "expected a path, bytes, a binary file object, a data URI, Base64 or a File"
-        )
-    return source
+    if source is not None:
+        return source
+    if isinstance(data, str):
+        raise _unusable(data, place, "there is no such file, and it is neither a data URI nor Base64")
+    raise _unusable(data, place, "expected a path, bytes, a binary file object, a data URI, Base64 or a File")
 
 
-def source_of(value: Any, strings: UploadStrings = "explicit", place: str = "") -> UploadSource | None:
+def is_file(value: Any) -> bool:
+    """Tell whether a value is a file whatever it holds; a string never is."""
+    if isinstance(value, (File, os.PathLike, bytes, bytearray, memoryview)):
+        return True
+    return callable(getattr(value, "read", None)) and not isinstance(value, type)
+
+
+def source_of(value: Any, strings: StringRule = "explicit", place: str = "") -> UploadSource | None:
     """Give the source for a value of a task's input, None when it is not a file.
 
     Args:
         value: Anything. Paths, bytes, binary file objects and `File`s are always files.
-        strings: Which strings are: see `ClientConfig.upload_strings`.
+        strings: Which strings are: see `ClientConfig.upload_strings`; with ``"text"`` none is.
         place: Where the value stands (`input.images[2]`), for messages.
 
     Raises:
@@ -109,9 +132,7 @@ def source_of(value: Any, strings: UploadStrings = "explicit", place: str = "") 
         return _path_source(os.fspath(value), place)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _bytes_source(bytes(value), identity=_SameObject(value))
-    if callable(getattr(value, "read", None)) and not isinstance(value, type):
-        return _stream_source(value, place)
-    return None
+    return _stream_source(value, place) if is_file(value) else None
 
 
 def _text_source(text: str, place: str) -> UploadSource | None:
@@ -147,7 +168,12 @@ def _as_in_0_7_8(text: str, place: str) -> UploadSource | None:
     return _base64_source(text)
 
 
-_STRING_RULES: dict[UploadStrings, Callable[[str, str], UploadSource | None]] = {
+def _as_text(_text: str, _place: str) -> None:
+    return None
+
+
+_STRING_RULES: dict[StringRule, Callable[[str, str], UploadSource | None]] = {
+    "text": _as_text,
     "explicit": _explicit,
     "never": _explicit_data,
     "legacy": _as_in_0_7_8,
@@ -196,7 +222,11 @@ def _kind_of(mode: int) -> str:
 def _file_source(file: File, place: str) -> UploadSource:
     if not file.is_resolved() and file.is_local():
         return _data_source(str(file.uri), place, file.filename, file.content_type)
-    return _path_source(file.path, place, file.filename, file.content_type)
+    try:
+        path = file.path
+    except ValueError as error:
+        raise _unusable(file, place, str(error)) from error
+    return _path_source(path, place, file.filename, file.content_type)
 
 
 def _data_source(

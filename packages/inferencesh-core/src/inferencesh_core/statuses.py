@@ -54,7 +54,10 @@ def parse_status(status: int | str | None) -> TaskStatus | None:
 def is_terminal_status(status: int | str | None) -> bool:
     """Whether a task of this status is over: completed, failed or cancelled."""
     # Asked with every update of a task: the numbers and the usual spelling of the names need no parsing.
-    return status in _TERMINAL or (isinstance(status, str) and status.lower() in _TERMINAL)
+    try:
+        return status in _TERMINAL or (isinstance(status, str) and status.lower() in _TERMINAL)
+    except TypeError:  # a list or an object, which has no hash: no status there is
+        return False
 
 
 def is_message_ready(status: str | None) -> bool:

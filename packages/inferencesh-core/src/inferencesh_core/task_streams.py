@@ -32,6 +32,7 @@ class _TaskStream:
         timeout: Seconds until `TaskTimeoutError`, ``None`` follows as long as it takes.
         cancel_on_exit: Cancel the task when this is closed, or fails, before the task is over.
         from_start: Give every update since the task began, where the server keeps them.
+        since: When the time began, as the driver's clock said; ``None`` when this is first iterated.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class _TaskStream:
         timeout: float | None = None,
         cancel_on_exit: bool = False,
         from_start: bool = False,
+        since: float | None = None,
     ) -> None:
         self._client = client
         self._options = FollowOptions(
             auto_reconnect, max_reconnects, reconnect_delay_ms, timeout, cancel_on_exit
         )
         self._from_start = from_start
+        self._since = since
         self._task = task
         self._error: Exception | None = None
 
@@ -76,8 +79,8 @@ class _TaskStream:
         # A record of more than an id came from the server: changes are changes of it.
         known = self._task if "status" in self._task else None
         view = TaskView(self._task["id"], known)
-        context = self._client.context
-        return Follower(context.api, context.config, view, self._options, from_start=self._from_start)
+        api, config = self._client.context.api, self._client.context.config
+        return Follower(api, config, view, self._options, from_start=self._from_start, since=self._since)
 
     def _leave(self) -> Flow[None]:
         """Do what is due on closing when nobody ever iterated."""
@@ -144,13 +147,13 @@ class AsyncTaskStream(_TaskStream):
     """
 
     _iterator: AsyncIterator[Task] | None = None
-    _starting: Flow[Task] | None = None
+    _starting: Flow[tuple[Task, float | None]] | None = None
 
     @classmethod
-    def of_new_task(cls, start: Flow[Task], client: Client, **options: Any) -> Self:
-        """Give the stream of a task that ``start`` will make."""
+    def of_new_task(cls, begin: Flow[tuple[Task, float | None]], client: Client, **options: Any) -> Self:
+        """Give the stream of a task that ``begin`` will make; see `Tasks.begin`."""
         stream = cls({}, client, **options)
-        stream._starting = start
+        stream._starting = begin
         return stream
 
     async def stream(self) -> AsyncIterator[Task]:
@@ -182,7 +185,7 @@ class AsyncTaskStream(_TaskStream):
     async def _begun(self) -> Self:
         starting, self._starting = self._starting, None
         if starting is not None:
-            self._task = await self._client.driver.run(starting)
+            self._task, self._since = await self._client.driver.run(starting)
         return self
 
     async def __aenter__(self) -> Self:

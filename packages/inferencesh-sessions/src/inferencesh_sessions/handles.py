@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from inferencesh_core.errors import SessionError
 from inferencesh_core.flow.faces import Async, Sync, operation
@@ -21,20 +21,10 @@ if TYPE_CHECKING:
     from inferencesh_core.flow.faces import Client
     from inferencesh_core.task_lines import Task
     from inferencesh_core.task_streams import AsyncTaskStream, TaskStream
+    from inferencesh_core.tasks import RunOptions
     from inferencesh_core.types import AppSessionDTO
 
 _log = logging.getLogger("inferencesh")
-
-
-class CallOptions(TypedDict, total=False):
-    """The options of `TasksAPI.run` besides ``stream``, described there."""
-
-    wait: bool
-    auto_reconnect: bool
-    max_reconnects: int
-    reconnect_delay_ms: int
-    timeout: float | None
-    cancel_on_exit: bool
 
 
 class OneSession:
@@ -120,7 +110,7 @@ class SessionHandle(Sync, _Handle):
         input: Any = None,
         *,
         stream: Literal[False] = False,
-        **options: Unpack[CallOptions],
+        **options: Unpack[RunOptions],
     ) -> Task: ...
     @overload
     def call(
@@ -129,7 +119,7 @@ class SessionHandle(Sync, _Handle):
         input: Any = None,
         *,
         stream: Literal[True],
-        **options: Unpack[CallOptions],
+        **options: Unpack[RunOptions],
     ) -> TaskStream: ...
     @overload
     def call(
@@ -138,7 +128,7 @@ class SessionHandle(Sync, _Handle):
         input: Any = None,
         *,
         stream: bool,
-        **options: Unpack[CallOptions],
+        **options: Unpack[RunOptions],
     ) -> Task | TaskStream: ...
     def call(
         self,
@@ -146,7 +136,7 @@ class SessionHandle(Sync, _Handle):
         input: Any = None,  # noqa: A002
         *,
         stream: bool = False,
-        **options: Unpack[CallOptions],
+        **options: Unpack[RunOptions],
     ) -> Task | TaskStream:
         """Call a function of the app in this session; calls run one after the other.
 
@@ -187,7 +177,7 @@ class AsyncSessionHandle(Async, _Handle):
         input: Any = None,
         *,
         stream: Literal[False] = False,
-        **options: Unpack[CallOptions],
+        **options: Unpack[RunOptions],
     ) -> Coroutine[Any, Any, Task]: ...
     @overload
     def call(
@@ -196,7 +186,7 @@ class AsyncSessionHandle(Async, _Handle):
         input: Any = None,
         *,
         stream: Literal[True],
-        **options: Unpack[CallOptions],
+        **options: Unpack[RunOptions],
     ) -> AsyncTaskStream: ...
     def call(
         self,
@@ -204,7 +194,7 @@ class AsyncSessionHandle(Async, _Handle):
         input: Any = None,  # noqa: A002
         *,
         stream: bool = False,
-        **options: Unpack[CallOptions],
+        **options: Unpack[RunOptions],
     ) -> Coroutine[Any, Any, Task] | AsyncTaskStream:
         """Call a function; see `SessionHandle.call`. Await it; a stream may be iterated awaited or not."""
         params = self._subject.params(function, input)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import quote
 
 from inferencesh_core.errors import SessionError, TaskError
 from inferencesh_core.flow.effects import afterwards, result_of
 from inferencesh_core.flow.faces import Async, Face, Sync, operation
+from inferencesh_core.http.bodies import object_in
 from inferencesh_core.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ class Sessions:
         Raises:
             SessionNotFoundError: there is no such session.
         """
-        return (yield from self._api.call("GET", _path(session_id)))  # type: ignore[no-any-return]
+        path = _path(session_id)
+        answer = yield from self._api.call("GET", path)
+        return cast("AppSessionDTO", object_in(answer, f"GET {path}", "a session"))
 
     def list(self) -> Flow[_AppSessions]:
         """Give the sessions, those that are over included as far as the server keeps them."""
@@ -58,7 +61,8 @@ class Sessions:
             WorkerLostError: its worker died.
         """
         path = f"{_path(session_id)}/keepalive"
-        return (yield from self._api.call("POST", path, repeatable=True))  # type: ignore[no-any-return]
+        answer = yield from self._api.call("POST", path, repeatable=True)
+        return cast("AppSessionDTO", object_in(answer, f"POST {path}", "a session"))
 
     def end(self, session_id: str) -> Flow[None]:
         """End a session: a call that runs is cancelled, the worker unloads the app.
@@ -76,11 +80,11 @@ class Sessions:
 
         The session is ended when that does not come about: the call fails, or waiting for it is given up.
         """
-        task = yield from self._tasks.start({**params, "session": "new"})
+        task, since = yield from self._tasks.begin({**params, "session": "new"}, options)
         unheld = _Unheld(task)
         yield from afterwards(self._end_unheld(unheld))
         try:
-            task = yield from result_of(self._tasks.follow(task["id"], options, known=task))
+            task = yield from result_of(self._tasks.follow(task["id"], options, known=task, since=since))
         except TaskError as error:
             unheld.task = error.task
             raise

@@ -102,9 +102,11 @@ if TYPE_CHECKING:
         ConfigurationError,
         ConnectError,
         InferenceError,
+        InputError,
         PluginError,
         ReadTimeoutError,
         RequirementsNotMetError,
+        ResponseTooLongError,
         SessionEndedError,
         SessionError,
         SessionExpiredError,
@@ -209,10 +211,11 @@ else:
             "inferencesh_async.client": "AsyncInference async_inference",
             "inferencesh_core.client": "Inference inference",
             "inferencesh_core.errors": (
-                "APIError CertificateError ConfigurationError ConnectError InferenceError PluginError "
-                "ReadTimeoutError RequirementsNotMetError SessionEndedError SessionError "
-                "SessionExpiredError SessionNotFoundError StreamError TaskCancelledError TaskError "
-                "TaskFailedError TaskTimeoutError TransportError UploadError WorkerLostError"
+                "APIError CertificateError ConfigurationError ConnectError InferenceError InputError "
+                "PluginError ReadTimeoutError RequirementsNotMetError ResponseTooLongError "
+                "SessionEndedError SessionError SessionExpiredError SessionNotFoundError StreamError "
+                "TaskCancelledError TaskError TaskFailedError TaskTimeoutError TransportError UploadError "
+                "WorkerLostError"
             ),
             "inferencesh_core.fetch": "download",
             "inferencesh_core.file": "File",
@@ -285,6 +288,7 @@ __all__ = [
     "ImageMeta",
     "Inference",
     "InferenceError",
+    "InputError",
     "InternalToolsConfig",
     "LLMInput",
     "LLMOutput",
@@ -301,6 +305,7 @@ __all__ = [
     "Rejection",
     "RequirementError",
     "RequirementsNotMetError",
+    "ResponseTooLongError",
     "SessionEndedError",
     "SessionError",
     "SessionExpiredError",

@@ -24,10 +24,10 @@ from .effects import (
     Send,
     Sleep,
 )
+from .stop import Stop
 
 if TYPE_CHECKING:
     import queue
-    import threading
     from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 
     from ..http.messages import Response
@@ -44,16 +44,16 @@ class SyncDriver:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._is_closed = False
+        self._stop = Stop()
 
     def run(self, flow: Flow[R]) -> R:
         """Run a flow to its end.
 
         Raises:
-            ConfigurationError: the driver is closed.
+            ConfigurationError: the driver is closed, or was meanwhile.
         """
-        self._check_open()
-        scope = _Scope(self._transport)
+        self._stop.check()
+        scope = _Scope(self._transport, self._stop)
         try:
             return scope.run(flow)
         finally:
@@ -65,10 +65,10 @@ class SyncDriver:
         """Give what a feed emits; closing the generator closes the feed and its streams.
 
         Raises:
-            ConfigurationError: the driver is closed.
+            ConfigurationError: the driver is closed, or was meanwhile.
         """
-        self._check_open()
-        scope = _Scope(self._transport)
+        self._stop.check()
+        scope = _Scope(self._transport, self._stop)
         try:
             return (yield from scope.steps(feed))
         finally:
@@ -76,13 +76,13 @@ class SyncDriver:
             scope.close()
 
     def close(self) -> None:
-        """Close the transport; what runs may end, and nothing new begins."""
-        self._is_closed = True
+        """Close the transport; what runs on other threads ends with it, and nothing new begins."""
+        self._stop.ask(_closed)
         self._transport.close()
 
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise ConfigurationError("this client is closed; make another one")
+
+def _closed() -> ConfigurationError:
+    return ConfigurationError("this client is closed; make another one")
 
 
 class _Stopped(BaseException):
@@ -92,9 +92,9 @@ class _Stopped(BaseException):
 class _Scope:
     """One flow being run, and what it opened."""
 
-    def __init__(self, transport: Transport, stopped: threading.Event | None = None) -> None:
+    def __init__(self, transport: Transport, stop: Stop) -> None:
         self._transport = transport
-        self._stopped = stopped
+        self._stop = stop
         self._streams: list[OpenedStream] = []
         self._groups: list[_ThreadGroup] = []
         self._afterwards: list[Flow[None]] = []
@@ -111,6 +111,7 @@ class _Scope:
     def steps(self, feed: Feed[T, R]) -> Generator[T, None, R]:
         value: Any = None
         error: Exception | None = None
+        stop = self._stop
         while True:
             try:
                 step = feed.send(value) if error is None else feed.throw(error)
@@ -120,12 +121,14 @@ class _Scope:
             if isinstance(step, Emit):
                 yield from step.values
                 continue
+            if stop.reason is not None:
+                raise stop.reason()
             try:
                 value = _PERFORM[type(step)](self, step)
             except Exception as problem:  # noqa: BLE001 - whatever the world raises is the flow's to judge
                 error = problem
-            if self._stopped is not None and self._stopped.is_set():
-                raise _Stopped
+            if stop.reason is not None:
+                raise stop.reason()
 
     def send(self, effect: Send) -> Response:
         return self._transport.send(effect.request)
@@ -144,10 +147,7 @@ class _Scope:
         effect.stream.body.close()
 
     def sleep(self, effect: Sleep) -> None:
-        if self._stopped is None:
-            time.sleep(effect.seconds)
-        else:
-            self._stopped.wait(effect.seconds)
+        self._stop.wait(effect.seconds)
 
     def now(self, _effect: Now) -> float:
         return time.monotonic()
@@ -160,7 +160,7 @@ class _Scope:
         from .apart import Apart  # noqa: PLC0415 - it loads asyncio
 
         self._apart = Apart(effect.function, effect.arguments)
-        if self._stopped is not None and self._stopped.is_set():
+        if self._stop.reason is not None:
             self._apart.leave()  # the group was closed before it could see this call
         try:
             return self._apart.result(effect.timeout)
@@ -168,7 +168,7 @@ class _Scope:
             self._apart.leave()
 
     def fork(self, effect: Fork) -> _ThreadGroup:
-        group = _ThreadGroup(self._transport, effect.flows, effect.limit)
+        group = _ThreadGroup(self._transport, effect.flows, effect.limit, self._stop.below())
         self._groups.append(group)
         return group
 
@@ -214,17 +214,17 @@ class _ThreadGroup(Group[Any]):
     producer back.
     """
 
-    def __init__(self, transport: Transport, flows: Iterable[Flow[Any]], limit: int) -> None:
-        # A client that never runs flows side by side should not pay for these imports.
+    def __init__(self, transport: Transport, flows: Iterable[Flow[Any]], limit: int, stop: Stop) -> None:
+        # A client that never runs flows side by side should not pay for this import.
         import queue  # noqa: PLC0415
-        import threading  # noqa: PLC0415
 
         self._transport = transport
         self._flows: Iterator[tuple[int, Flow[Any]]] = enumerate(flows)
         self._limit = limit
         self._unjoined = 0
         self._threads = 0
-        self._stopped = threading.Event()
+        self._stop = stop
+        self._is_closed = False
         self._scopes: set[_Scope] = set()
         self._todo: queue.SimpleQueue[tuple[int, Flow[Any]] | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Outcome[Any] | BaseException] = queue.SimpleQueue()
@@ -240,7 +240,8 @@ class _ThreadGroup(Group[Any]):
         return outcome
 
     def close(self) -> None:
-        self._stopped.set()
+        self._is_closed = True
+        self._stop.ask(_Stopped)
         for scope in tuple(self._scopes):
             scope.close()
         for _ in range(self._threads):
@@ -257,11 +258,11 @@ class _ThreadGroup(Group[Any]):
                 threading.Thread(target=self._work, name="inferencesh-flow", daemon=True).start()
 
     def _work(self) -> None:
-        while (numbered := self._todo.get()) is not None and not self._stopped.is_set():
+        while (numbered := self._todo.get()) is not None and not self._is_closed:
             self._run(*numbered)
 
     def _run(self, index: int, flow: Flow[Any]) -> None:
-        scope = _Scope(self._transport, self._stopped)
+        scope = _Scope(self._transport, self._stop)
         self._scopes.add(scope)
         outcome: Outcome[Any] | BaseException
         try:

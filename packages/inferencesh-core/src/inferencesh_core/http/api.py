@@ -12,7 +12,7 @@ from ..errors import APIError, ConnectError, InferenceError, ReadTimeoutError, T
 from ..flow.effects import OpenedStream, call_apart, close_stream, now, open_stream, read, send
 from ..json_codec import dumps, loads
 from ..plugins.specs import AttemptInfo, CallInfo
-from .bodies import unwrap
+from .bodies import is_refusal, unwrap
 from .messages import Request, Response, origin_of
 from .retry import RETRIED_STATUSES, SAFE_METHODS, RetryBudget
 from .tries import Tries, problem_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..flow.effects import Flow
     from ..plugins.hooks import Hooks
     from .messages import Body
+    from .problems import Problem
     from .seat import Seat
 
 Answer: TypeAlias = Union["Response", "OpenedStream"]
@@ -97,10 +98,18 @@ class Api:
         may_repeat = self._keys_are_honoured if creates else partial(_constantly, safe)
         limit = self._config.deadline if seconds is None else min(seconds, self._config.deadline)
         response = yield from self._answered(request, path, self._from_origin, may_repeat, limit)
-        return self._resource(response)
+        return self._resource(request, response)
 
-    def put(self, url: str, headers: Mapping[str, str], body: Body) -> Flow[None]:
-        """Store a body at an address the server gave: without credentials, and without a limit on the time.
+    def put(
+        self, url: str, headers: Mapping[str, str], body: Body, seconds: float | None = None
+    ) -> Flow[None]:
+        """Store a body at an address the server gave, without credentials.
+
+        Args:
+            url: The address.
+            headers: What goes out besides the usual.
+            body: What is stored.
+            seconds: The time for all tries together, ``None`` for as long as it takes.
 
         Raises:
             APIError: the store refused.
@@ -116,7 +125,7 @@ class Api:
             read_timeout=config.deadline,
         )
         yield from self._answered(
-            request, url.partition("?")[0], self._sent, partial(_constantly, True), None
+            request, url.partition("?")[0], self._sent, partial(_constantly, True), seconds
         )
 
     def open(self, path: str, headers: Mapping[str, str], seconds: float | None = None) -> Flow[OpenedStream]:
@@ -138,7 +147,7 @@ class Api:
         with self._hooks.watch_call(info), self._hooks.watch_attempt(AttemptInfo(info, 1)):
             answer = yield from self._redirected(request.within(seconds), _opened_or_refused)
             if isinstance(answer, Response):
-                raise self._hooks.error(problem_of(answer), request)
+                raise self._hooks.error(self._problem(answer), request)
             return answer
 
     def _answered(
@@ -162,11 +171,15 @@ class Api:
         return self._hooks.watch_attempt(AttemptInfo(info, number))
 
     def _is_final(self, request: Request, response: Response) -> bool:
-        error = self._hooks.error(problem_of(response), request)
+        error = self._hooks.error(self._problem(response), request)
         return isinstance(error, InferenceError) and error.final
 
+    def _problem(self, response: Response) -> Problem:
+        """Read a failing response; some servers repeat the key that they refuse."""
+        return problem_of(response.masked(self._config.api_key))
+
     def _error(self, request: Request, response: Response, failures: list[str]) -> Exception:
-        problem = problem_of(response)
+        problem = self._problem(response)
         error = self._hooks.error(problem, request)
         if problem.retry_after is not None:
             error.args = (f"{error.args[0] if error.args else ''} (try again in {problem.retry_after:g} s)",)
@@ -184,18 +197,21 @@ class Api:
             read_timeout=self._config.read_timeout,
         )
 
-    def _resource(self, response: Response) -> Any:
+    def _resource(self, request: Request, response: Response) -> Any:
         if not response.body:
             return None
         try:
-            return unwrap(loads(response.body))
+            body = loads(response.body)
         except (ValueError, RecursionError) as error:
-            text = response.body.decode(errors="replace")
+            text = response.masked(self._config.api_key).body.decode(errors="replace")
             raise APIError(
                 response.status,
                 f"the answer is not JSON but {text[:80]!r}: is {self._seat.base_url} the API's address?",
                 text,
             ) from error
+        if is_refusal(body):
+            raise self._error(request, response, [])
+        return unwrap(body)
 
     def _from_origin(self, request: Request) -> Flow[Response]:
         return self._redirected(request, send)  # type: ignore[return-value]  # `send` opens no stream

@@ -9,16 +9,19 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import os
 import socket
 import ssl
+import threading
 import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from ..errors import ReadTimeoutError, TransportError
 from .chunks import ChunkDecoder, ChunkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .messages import Request
 
@@ -67,7 +70,7 @@ class _RecordsIO(_DeadlineIO):
 
 
 class _DeadlineSocket:
-    """A connected socket whose ``makefile`` obeys the connection's deadline."""
+    """A connected socket which obeys the deadlines of its connection, reading and writing."""
 
     def __init__(self, sock: Any, connection: WithDeadline) -> None:
         self._sock = sock
@@ -79,6 +82,11 @@ class _DeadlineSocket:
         # As socket.makefile does: the descriptor stays open until the file is closed as well.
         self._sock._io_refs += 1  # noqa: SLF001
         return io.BufferedReader(raw, READ_BLOCK_BYTES)
+
+    def sendall(self, data: Any, *flags: int) -> None:
+        if self._connection.sent_by is not None:
+            self._sock.settimeout(self._connection.time_to_send())
+        self._sock.sendall(data, *flags)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -115,13 +123,21 @@ class BlockwiseResponse(http.client.HTTPResponse):
 
 
 class WithDeadline:
-    """A connection that knows until when the response may take."""
+    """A connection that knows until when the response may take, and that another thread can end.
+
+    Attributes:
+        wire: Its plain socket, also where the connection lets go of ``sock`` before the response was read.
+    """
 
     response_class: Any = BlockwiseResponse
     sock: Any
     timeout: float | None
     deadline: float | None = None
+    sent_by: float | None = None
     connecting_took: float = 0.0
+    wire: Any = None
+    _process: int = 0
+    _is_cut: bool = False
 
     def expect_within(self, seconds: float | None) -> None:
         """Limit the time of the reads from now on; ``None`` lifts the limit."""
@@ -140,20 +156,49 @@ class WithDeadline:
             raise TimeoutError("the time for the response is over")
         return remaining
 
+    def time_to_send(self) -> float:
+        """Give the seconds that what is sent now may take.
+
+        Raises:
+            TimeoutError: There are none.
+        """
+        left = (self.sent_by or 0.0) - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time for the request is over")
+        return min(SEND_SECONDS, left)
+
+    def cut(self) -> None:
+        """End whatever is read and written by it now, from whatever thread; it does not connect again."""
+        self._is_cut = True
+        self.shut()
+
+    def shut(self) -> None:
+        """End what is read and written now."""
+        # A forked child has its parent's connections too, and they are not its own to end.
+        if self.wire is not None and self._process == os.getpid():
+            with contextlib.suppress(OSError):
+                # The plain socket's method: that of an encrypted one takes its state from who reads.
+                socket.socket.shutdown(self.wire, socket.SHUT_RDWR)
+
     def connect(self) -> None:
         """Connect, within ``timeout`` seconds for each step."""
         started = time.monotonic()
         super().connect()  # type: ignore[misc]
         self.connecting_took = time.monotonic() - started
+        self.wire, self._process = getattr(self.sock, "socket", self.sock), os.getpid()
+        if self._is_cut:
+            self.sock.close()
+            raise ConnectionAbortedError("the transport was closed")
         self.sock = _DeadlineSocket(self.sock, self)
         self.sock.settimeout(SEND_SECONDS)
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
+    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
         """Send a request."""
+        self.sent_by = getattr(body, "sent_by", None)
         if self.sock is not None:
             # The last read on a reused connection left its own, shorter time-out on the socket.
             self.sock.settimeout(SEND_SECONDS)
-        super().request(*args, **kwargs)  # type: ignore[misc]
+        super().request(method, url, body, *args, **kwargs)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
         """Give the response, whose time of ``timeout`` seconds began when connecting did."""
@@ -162,28 +207,84 @@ class WithDeadline:
         return super().getresponse()  # type: ignore[misc]
 
 
+class Connections:
+    """Those of a pool, also the ones in use; threads may share it."""
+
+    def __init__(self) -> None:
+        self._known: WeakSet[WithDeadline] = WeakSet()
+        self._noting = threading.Lock()
+        self._are_cut = False
+
+    def add(self, connection: Any) -> None:
+        """Take a new one in."""
+        with self._noting:
+            self._known.add(connection)
+            are_cut = self._are_cut
+        if are_cut:
+            connection.cut()
+
+    def cut(self) -> None:
+        """End whatever is read and written by any, and by those that are still to come."""
+        with self._noting:
+            self._are_cut = True
+            connections = tuple(self._known)
+        for connection in connections:
+            connection.cut()
+
+
+def joined(blocks: Iterable[bytes], max_bytes: int) -> bytes | None:
+    """Give the blocks of a body as one; ``None`` where there are more than so many bytes."""
+    taken, left = [], max_bytes
+    for block in blocks:
+        taken.append(block)
+        left -= len(block)
+        if left < 0:
+            return None
+    return b"".join(taken)
+
+
 def broken(error: BaseException, request: Request) -> TransportError:
     """Give what it means to a flow that an exchange broke off."""
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or isinstance(_innermost(error), TimeoutError):
         return ReadTimeoutError(f"{request.shown}: no answer in time")
     return TransportError(f"{request.shown}: the connection broke: {cause_of(error)}")
 
 
 def cause_of(error: BaseException) -> str:
-    """Give the innermost reason: what the socket said is often wrapped several times."""
+    """Give the innermost reason."""
+    reason = _innermost(error)
+    return str(reason) or type(reason).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Give the first error: what the socket said is often wrapped several times."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
-    return str(error) or type(error).__name__
+    return error
+
+
+class _Outgoing:
+    """A body on its way, and by when it has to have left."""
+
+    def __init__(self, file: Any, seconds: float | None) -> None:
+        self.read = file.read
+        self.close = file.close
+        self.sent_by = None if seconds is None else time.monotonic() + seconds
 
 
 def opened_body(request: Request) -> tuple[Any, dict[str, str], Callable[[], None]]:
     """Give a request's body as HTTP libraries take it, the headers it asks for, and what closes it."""
     body = request.body
-    if body is None or isinstance(body, bytes):
+    if body is None or (isinstance(body, bytes) and not _takes_time(body, request)):
         return body, {}, _nothing
-    file = body.open()
-    size = body.size
-    return file, {} if size is None else {"Content-Length": str(size)}, file.close
+    file, size = (io.BytesIO(body), len(body)) if isinstance(body, bytes) else (body.reader(), body.size)
+    outgoing = _Outgoing(file, request.time_limit)
+    return outgoing, {} if size is None else {"Content-Length": str(size)}, outgoing.close
+
+
+def _takes_time(body: bytes, request: Request) -> bool:
+    """Tell whether a body can take longer to leave than there is time."""
+    return request.time_limit is not None and len(body) > SEND_BLOCK_BYTES
 
 
 def _nothing() -> None:

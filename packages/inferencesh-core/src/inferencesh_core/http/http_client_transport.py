@@ -10,7 +10,6 @@ import contextlib
 import http.client
 import os
 import select
-import socket
 import ssl
 import threading
 import weakref
@@ -18,13 +17,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from ..errors import CertificateError, ConnectError
+from ..errors import CertificateError, ConnectError, ResponseTooLongError
 from .deadlines import (
     LARGEST_READ_BLOCK_BYTES,
+    READ_BLOCK_BYTES,
     SEND_BLOCK_BYTES,
+    Connections,
     WithDeadline,
     broken,
     cause_of,
+    joined,
     opened_body,
 )
 from .environment import proxy_for, tls_context
@@ -65,7 +67,7 @@ class HttpClientTransport:
         return self._way_of(request).open(request)
 
     def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every connection; see `Transport.close`."""
         ways, self._ways = self._ways, {}
         for way in ways.values():
             way.close()
@@ -90,10 +92,10 @@ class HttpClientTransport:
 
             return Urllib3Transport(self._config)
         if scheme == "http":
-            return _Direct(partial(_Connection, host, blocksize=SEND_BLOCK_BYTES), self._config.pool_size)
+            return _Direct(partial(_Connection, host, blocksize=SEND_BLOCK_BYTES), self._config)
         return _Direct(
             partial(_TLSConnection, host, context=self._tls_context(), blocksize=SEND_BLOCK_BYTES),
-            self._config.pool_size,
+            self._config,
         )
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -105,9 +107,11 @@ class HttpClientTransport:
 class _Direct:
     """The connections to an origin; those that are idle wait for its next request."""
 
-    def __init__(self, connection: Callable[[], _Connection], pool_size: int) -> None:
+    def __init__(self, connection: Callable[[], _Connection], config: ClientConfig) -> None:
         self._new_connection = connection
-        self._pool_size = pool_size
+        self._pool_size = config.pool_size
+        self._max_bytes = config.max_response_bytes
+        self._connections = Connections()
         self._idle: list[_Connection] = []
         self._is_closed = False
         # A client that nobody closed leaves no sockets open either.
@@ -116,12 +120,15 @@ class _Direct:
     def send(self, request: Request) -> Response:
         connection, response = self._exchange(request)
         try:
-            body = _unpacker(response.getheader("Content-Encoding"))(response.read())
+            body = _body_of(response, self._max_bytes)
         except BaseException as error:
             connection.close()
             if isinstance(error, _READ_FAILURES):
                 raise broken(error, request) from error
             raise
+        if body is None:
+            connection.end(response)
+            raise ResponseTooLongError.of(request.shown, self._max_bytes)
         self.take_back(connection)
         return Response(response.status, _lower_case(response), body)
 
@@ -130,6 +137,7 @@ class _Direct:
 
     def close(self) -> None:
         self._is_closed = True
+        self._connections.cut()
         _close_all(self._idle)
 
     def take_back(self, connection: _Connection) -> None:
@@ -144,13 +152,21 @@ class _Direct:
             _close_all(self._idle)
 
     def _exchange(self, request: Request) -> tuple[_Connection, http.client.HTTPResponse]:
-        connection = self._idle_connection() or _created(self._new_connection, request)
+        connection = self._idle_connection() or self._created(request)
         try:
             connection.connect_for(request)
             return connection, connection.exchange(request)
         except BaseException:
             connection.close()
             raise
+
+    def _created(self, request: Request) -> _Connection:
+        try:
+            connection = self._new_connection()
+        except http.client.InvalidURL as error:
+            raise ConnectError(f"{request.shown}: cannot connect: {error}") from error
+        self._connections.add(connection)
+        return connection
 
     def _idle_connection(self) -> _Connection | None:
         while (connection := _taken_from(self._idle)) is not None:
@@ -162,8 +178,6 @@ class _Direct:
 
 class _Connection(WithDeadline, http.client.HTTPConnection):
     """A connection to an origin, whose errors are those of transports."""
-
-    _wire: socket.socket
 
     def connect_for(self, request: Request) -> None:
         """Connect, unless it is connected."""
@@ -184,8 +198,6 @@ class _Connection(WithDeadline, http.client.HTTPConnection):
     def exchange(self, request: Request) -> http.client.HTTPResponse:
         """Send a request, and give the response up to the end of its header."""
         self.timeout = request.read_timeout
-        # The connection forgets its socket where the response is to be the last.
-        self._wire = self.sock
         body, headers, close_body = opened_body(request)
         try:
             # A server may answer and close before it has heard everything.
@@ -200,15 +212,14 @@ class _Connection(WithDeadline, http.client.HTTPConnection):
     def was_left(self) -> bool:
         """Whether anything came since the last response, which can only be the server's farewell."""
         if not hasattr(select, "poll"):
-            return bool(select.select([self._wire], [], [], 0)[0])
+            return bool(select.select([self.wire], [], [], 0)[0])
         poll = select.poll()
-        poll.register(self._wire, select.POLLIN)
+        poll.register(self.wire, select.POLLIN)
         return bool(poll.poll(0))
 
-    def cut(self, response: http.client.HTTPResponse) -> None:
+    def end(self, response: http.client.HTTPResponse) -> None:
         """Close it; a read that waits in another thread ends."""
-        with contextlib.suppress(OSError, ValueError):
-            self._wire.shutdown(socket.SHUT_RD)
+        self.shut()
         response.close()
         self.close()
 
@@ -253,18 +264,11 @@ class _DirectStream:
         """Close the connection, unless it was given back at the end of the response."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.cut(self._response)
+            connection.end(self._response)
 
     def __del__(self) -> None:
         # One that is dropped leaves no socket open either.
         self.close()
-
-
-def _created(new_connection: Callable[[], _Connection], request: Request) -> _Connection:
-    try:
-        return new_connection()
-    except http.client.InvalidURL as error:
-        raise ConnectError(f"{request.shown}: cannot connect: {error}") from error
 
 
 def _taken_from(connections: list[_Connection]) -> _Connection | None:
@@ -277,6 +281,19 @@ def _taken_from(connections: list[_Connection]) -> _Connection | None:
 def _close_all(connections: list[_Connection]) -> None:
     while (connection := _taken_from(connections)) is not None:
         connection.close()
+
+
+def _body_of(response: http.client.HTTPResponse, max_bytes: int) -> bytes | None:
+    """Give the whole body, ``None`` when it is too long."""
+    encoding = response.getheader("Content-Encoding")
+    if encoding is None and response.length is not None:
+        return response.read() if response.length <= max_bytes else None
+    # How long it is shows while it comes: in chunks, unpacked, or until the connection ends.
+    blocks = iter(partial(response.read, READ_BLOCK_BYTES), b"")
+    body = joined(map(_unpacker(encoding), blocks), max_bytes)
+    if body is not None and response.length:
+        raise http.client.IncompleteRead(b"", response.length)
+    return body
 
 
 def _unpacker(encoding: str | None) -> Callable[[bytes], bytes]:

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Union
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..secret import Secret
     from ..sources import UploadSource
 
 Body = Union["bytes", "UploadSource", None]
+
+_SHORTEST_SECRET = 6
+"""Characters."""
 
 
 class Request:
@@ -23,9 +27,11 @@ class Request:
         body: Bytes, or a source that is opened anew for each attempt; ``None`` sends no body.
         connect_timeout: Seconds until connected.
         read_timeout: Seconds for the whole response of `Send`, for the response's header of `OpenStream`.
+            Where the body is a source, they count from its end.
+        time_limit: Seconds for all of it, the sending of a large body included; ``None`` limits that not.
     """
 
-    __slots__ = ("body", "connect_timeout", "headers", "method", "read_timeout", "url")
+    __slots__ = ("body", "connect_timeout", "headers", "method", "read_timeout", "time_limit", "url")
 
     def __init__(
         self,
@@ -36,6 +42,7 @@ class Request:
         *,
         connect_timeout: float = 10.0,
         read_timeout: float = 30.0,
+        time_limit: float | None = None,
     ) -> None:
         self.method = method
         self.url = url
@@ -43,6 +50,7 @@ class Request:
         self.body = body
         self.connect_timeout = connect_timeout
         self.read_timeout = read_timeout
+        self.time_limit = time_limit
 
     def __repr__(self) -> str:
         return f"<Request {self.shown}>"
@@ -63,6 +71,7 @@ class Request:
             self.body,
             connect_timeout=self.connect_timeout,
             read_timeout=self.read_timeout,
+            time_limit=self.time_limit,
         )
 
     def to(self, url: str) -> Request:
@@ -72,13 +81,17 @@ class Request:
         return changed
 
     def within(self, seconds: float | None) -> Request:
-        """Give the request with at most ``seconds`` to connect and for the response; ``None`` as it is."""
-        if seconds is None or seconds >= self.read_timeout:
+        """Give the request with at most ``seconds`` for each part and all of it; ``None`` as it is."""
+        if seconds is None or (seconds >= self.read_timeout and not self._sends_a_source()):
             return self
         changed = copy(self)
-        changed.read_timeout = seconds
+        changed.read_timeout = min(seconds, self.read_timeout)
         changed.connect_timeout = min(seconds, self.connect_timeout)
+        changed.time_limit = seconds
         return changed
+
+    def _sends_a_source(self) -> bool:
+        return self.body is not None and not isinstance(self.body, bytes)
 
 
 class Response:
@@ -93,6 +106,14 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {len(self.body)} bytes>"
+
+    def masked(self, secret: Secret | None) -> Response:
+        """Give the response without a credential that its body repeats."""
+        value = secret.reveal().encode() if secret else b""
+        # A text as short as that is no secret, and would be found everywhere.
+        if len(value) < _SHORTEST_SECRET or value not in self.body:
+            return self
+        return Response(self.status, self.headers, self.body.replace(value, str(secret).encode()))
 
 
 def origin_of(url: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -20,8 +20,16 @@ from urllib3.exceptions import (
     TimeoutError as Urllib3TimeoutError,
 )
 
-from ..errors import CertificateError, ConnectError, ReadTimeoutError
-from .deadlines import LARGEST_READ_BLOCK_BYTES, WithDeadline, broken, cause_of
+from ..errors import CertificateError, ConnectError, ReadTimeoutError, ResponseTooLongError
+from .deadlines import (
+    LARGEST_READ_BLOCK_BYTES,
+    READ_BLOCK_BYTES,
+    Connections,
+    WithDeadline,
+    broken,
+    cause_of,
+    joined,
+)
 from .messages import Response
 from .quiet_log import QuietPool
 
@@ -51,17 +59,39 @@ class _TLSConnection(_Connection, HTTPSConnection):
     pass
 
 
-class _PlainPool(QuietPool, urllib3.HTTPConnectionPool):
+class _CuttablePool(QuietPool):
+    """Mixed into a pool: it knows its connections, also those in use."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connections = Connections()
+
+    def _new_conn(self) -> Any:
+        connection = super()._new_conn()  # type: ignore[misc]
+        self.connections.add(connection)
+        return connection
+
+
+class _PlainPool(_CuttablePool, urllib3.HTTPConnectionPool):
     ConnectionCls = _PlainConnection
 
 
-class _TLSPool(QuietPool, urllib3.HTTPSConnectionPool):
+class _TLSPool(_CuttablePool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 
 def use_deadlines(manager: urllib3.PoolManager) -> None:
     """Make the pools of ``manager`` obey deadlines."""
     manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
+
+
+def close_pools(manager: urllib3.PoolManager) -> None:
+    """Close the pools of ``manager`` and their connections, those in use included."""
+    for key in manager.pools.keys():  # noqa: SIM118 - it is no mapping one iterates over
+        pool: Any = manager.pools.get(key)
+        if isinstance(pool, _CuttablePool):
+            pool.connections.cut()
+    manager.clear()
 
 
 class PooledStream:
@@ -87,26 +117,40 @@ class PooledStream:
 
     def close(self) -> None:
         """Give the connection back when the response was read to its end, close it otherwise."""
-        if self._response.connection is None:
+        if self._response.connection is None or self._connection is None:
             return
-        with contextlib.suppress(OSError, RuntimeError, ValueError):
-            self._response.shutdown()
+        # Both ways: a thread that reads may hand the connection back before it is closed below, and the
+        # server should know all the same. The pool finds out that it was shut, and connects anew.
+        self._connection.shut()
         self._response.close()
 
 
-def whole_response(raw: Any, request: Request) -> Response:
+def whole_response(raw: Any, request: Request, max_bytes: int) -> Response:
     """Read a response of urllib3 to its end and give its connection back.
 
     Raises:
+        ResponseTooLongError: it is longer than ``max_bytes``.
         TransportError: it broke off, or took too long.
     """
+    headers = lower_case(raw.headers)
     try:
-        body = raw.read()
+        body = _body_of(raw, headers, max_bytes)
     except (HTTPError, OSError) as error:
         raw.close()
         raise as_transport_error(error, request) from error
+    if body is None:
+        raw.close()
+        raise ResponseTooLongError.of(request.shown, max_bytes)
     raw.release_conn()
-    return Response(raw.status, lower_case(raw.headers), body)
+    return Response(raw.status, headers, body)
+
+
+def _body_of(raw: Any, headers: dict[str, str], max_bytes: int) -> bytes | None:
+    """Give the whole body, ``None`` when it is too long."""
+    if raw.length_remaining is not None and "content-encoding" not in headers:
+        return raw.read() if raw.length_remaining <= max_bytes else None
+    # How long it is shows while it comes: in chunks, unpacked, or until the connection ends.
+    return joined(iter(partial(raw.read, READ_BLOCK_BYTES), b""), max_bytes)
 
 
 def lower_case(headers: Any) -> dict[str, str]:

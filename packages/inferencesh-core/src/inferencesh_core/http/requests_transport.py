@@ -24,7 +24,7 @@ from ..errors import ConnectError
 from .deadlines import SEND_BLOCK_BYTES, opened_body
 from .environment import proxy_for, tls_context
 from .messages import origin_of
-from .pooling import PooledStream, as_transport_error, use_deadlines, whole_response
+from .pooling import PooledStream, as_transport_error, close_pools, use_deadlines, whole_response
 
 if TYPE_CHECKING:
     import ssl
@@ -51,14 +51,14 @@ class RequestsTransport:
 
     def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
-        return whole_response(self._exchange(request), request)
+        return whole_response(self._exchange(request), request, self._config.max_response_bytes)
 
     def open(self, request: Request) -> PooledStream:
         """Open a response; see `Transport.open`."""
         return PooledStream(self._exchange(request), request)
 
     def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every connection; see `Transport.close`."""
         self.session.close()
 
     def _exchange(self, request: Request) -> Any:
@@ -115,6 +115,10 @@ class _DeadlineAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, blocksize=SEND_BLOCK_BYTES, **kwargs)
         use_deadlines(manager)
         return manager
+
+    def close(self) -> None:
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            close_pools(manager)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         if origin_of(request.url or "").startswith("https:"):

@@ -2,7 +2,8 @@
 
 A transport performs one exchange at a time as asked: it follows no redirect, retries nothing, adds no
 credentials and reads no ``.netrc``. It raises `inferencesh_core.errors.TransportError` and its
-subclasses, and only those, for what the network does.
+subclasses, and only those, for what the network does. A body that is an `UploadSource` it reads by the
+source's `reader`, from whose `UploadError` it closes the connection and lets it pass.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Transport(Protocol):
         """
 
     def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every connection; what other threads wait for ends in a `TransportError`."""
 
 
 class AsyncResponseStream(Protocol):
@@ -88,4 +89,4 @@ class AsyncTransport(Protocol):
         """See `Transport.open`."""
 
     async def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every connection; see `Transport.close`."""

@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 from .deadlines import SEND_BLOCK_BYTES, opened_body
 from .environment import proxy_for, tls_context
 from .messages import origin_of
-from .pooling import PooledStream, as_transport_error, use_deadlines, whole_response
+from .pooling import PooledStream, as_transport_error, close_pools, use_deadlines, whole_response
 
 if TYPE_CHECKING:
     from ..config import ClientConfig
@@ -28,17 +28,17 @@ class Urllib3Transport:
 
     def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
-        return whole_response(self._exchange(request), request)
+        return whole_response(self._exchange(request), request, self._config.max_response_bytes)
 
     def open(self, request: Request) -> PooledStream:
         """Open a response; see `Transport.open`."""
         return PooledStream(self._exchange(request), request)
 
     def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every connection; see `Transport.close`."""
         pools, self._pools = self._pools, {}
         for pool in pools.values():
-            pool.clear()
+            close_pools(pool)
 
     def _exchange(self, request: Request) -> Any:
         body, headers, close_body = opened_body(request)

@@ -22,8 +22,8 @@ PATIENCE = 10.0
 class Blocking:
     """A synchronous transport under test."""
 
-    def __init__(self, make: Callable[[ClientConfig], Any]) -> None:
-        self.transport = make(ClientConfig())
+    def __init__(self, make: Callable[[ClientConfig], Any], config: ClientConfig | None = None) -> None:
+        self.transport = make(config or ClientConfig())
 
     def send(self, request: Request) -> Response:
         """Give the response."""
@@ -48,6 +48,26 @@ class Blocking:
         finally:
             timer.join()
 
+    def use_until_closed(self, request: Request, arrived: threading.Event, *, opens: bool) -> None:
+        """Wait for an answer, or what an opened one brings, while another thread closes the transport."""
+
+        def close_later() -> None:
+            arrived.wait(PATIENCE)
+            self.transport.close()
+
+        closing = threading.Thread(target=close_later)
+        closing.start()
+        try:
+            with contextlib.suppress(TransportError):
+                if opens:
+                    with contextlib.closing(self.transport.open(request)) as stream:
+                        while stream.read(PATIENCE):
+                            pass
+                else:
+                    self.transport.send(request)
+        finally:
+            closing.join()
+
     def close(self) -> None:
         """Close the transport."""
         self.transport.close()
@@ -56,13 +76,13 @@ class Blocking:
 class Awaited:
     """An asynchronous transport under test, each of its steps run to the end."""
 
-    def __init__(self, make: Callable[[ClientConfig], Any]) -> None:
+    def __init__(self, make: Callable[[ClientConfig], Any], config: ClientConfig | None = None) -> None:
         import asyncio  # noqa: PLC0415 - only these tests need it
 
         self._loop = asyncio.new_event_loop()
         self._gather = asyncio.gather
         self._sleep = asyncio.sleep
-        self.transport = self._run(self._made(make))
+        self.transport = self._run(self._made(make, config or ClientConfig()))
 
     def send(self, request: Request) -> Response:
         """Give the response."""
@@ -80,6 +100,10 @@ class Awaited:
         """Wait for bytes that never come, while another task closes the stream."""
         self._run(self._closed_while_read(stream.awaited, seconds))
 
+    def use_until_closed(self, request: Request, arrived: threading.Event, *, opens: bool) -> None:
+        """Wait for an answer, or what an opened one brings, while another task closes the transport."""
+        self._run(self._used_while_closed(request, arrived, opens))
+
     def close(self) -> None:
         """Close the transport and its loop."""
         self._run(self.transport.close())
@@ -89,12 +113,31 @@ class Awaited:
     def _run(self, awaitable: Any) -> Any:
         return self._loop.run_until_complete(awaitable)
 
-    async def _made(self, make: Callable[[ClientConfig], Any]) -> Any:
-        return make(ClientConfig())
+    async def _made(self, make: Callable[[ClientConfig], Any], config: ClientConfig) -> Any:
+        return make(config)
 
     async def _all(self, requests: list[Request]) -> list[Response]:
         responses: list[Response] = await self._gather(*map(self.transport.send, requests))
         return responses
+
+    async def _used_while_closed(self, request: Request, arrived: threading.Event, opens: bool) -> None:
+        async def use() -> None:
+            if not opens:
+                await self.transport.send(request)
+                return
+            stream = await self.transport.open(request)
+            try:
+                while await stream.read(PATIENCE):
+                    pass
+            finally:
+                await stream.close()
+
+        async def close_later() -> None:
+            while not arrived.is_set():
+                await self._sleep(0.01)
+            await self.transport.close()
+
+        await self._gather(use(), close_later(), return_exceptions=True)
 
     async def _closed_while_read(self, stream: Any, seconds: float) -> None:
         async def close_later() -> None:

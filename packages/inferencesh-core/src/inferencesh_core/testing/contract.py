@@ -22,9 +22,11 @@ import io
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from ..errors import ConnectError, ReadTimeoutError, TransportError
+from ..config import ClientConfig
+from ..errors import ConnectError, ReadTimeoutError, ResponseTooLongError, TransportError, UploadError
 from ..http.messages import Request
 from ..sources import UploadSource
 from .benches import PATIENCE, Awaited, Blocking
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
 
-    from ..config import ClientConfig
     from ..http.transport import AsyncTransport, Transport
 
 
@@ -54,7 +55,10 @@ class TransportContract:
         raise NotImplementedError(f"{type(self).__name__} must say how its transport is made")
 
     def _bench(self) -> Any:
-        return Blocking(self.make_transport)
+        return Blocking(self.make_transport, self._config())
+
+    def _config(self) -> ClientConfig:
+        return ClientConfig(max_response_bytes=self.max_response_bytes)
 
     @contextlib.contextmanager
     def _served(self, handle: Callable[[Exchange], None]) -> Iterator[tuple[Loopback, Any]]:
@@ -140,6 +144,28 @@ class TransportContract:
         assert {exchange.headers.get("content-length") for exchange in server.seen} == {str(len(content))}
         assert [file.closed for file in opened] == [True, True]
 
+    def test_an_upload_that_grew_is_sent_as_it_was_announced(self) -> None:
+        content = bytes(range(256)) * 4000
+        with self._served(lambda e: e.answer()) as (server, bench):
+            for size in (len(content), 0):
+                source = _source_of(content + b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n", size)
+                assert bench.send(Request("PUT", f"{server.url}/put", {}, source)).status == 200
+                bench.send(_get(server, "next"))
+        assert [exchange.target for exchange in server.seen] == ["/put", "/next"] * 2
+        assert [len(exchange.body) for exchange in server.seen] == [len(content), 0, 0, 0]
+
+    def test_an_upload_that_shrank_says_so_at_once_and_its_connection_is_used_no_more(self) -> None:
+        with self._served(lambda e: e.answer(e.target.encode())) as (server, bench):
+            bench.send(_get(server))
+            started = time.monotonic()
+            shrunk = _source_of(bytes(1000), 3_000_000)
+            error = self._error_of(bench, Request("PUT", f"{server.url}/put", {}, shrunk))
+            assert isinstance(error, UploadError)
+            assert "3000000 bytes announced, 1000 there" in str(error)
+            assert time.monotonic() - started < PATIENCE
+            assert bench.send(_get(server, "next")).body == b"/next"
+            assert server.connections == 2
+
     def test_a_compressed_body_is_unpacked(self) -> None:
         packed = gzip.compress(b"hello" * 1000)
         with self._served(lambda e: e.answer(packed, headers={"Content-Encoding": "gzip"})) as (
@@ -168,6 +194,26 @@ class TransportContract:
 
         with self._served(handle) as (server, bench):
             assert bench.send(_get(server)).body == b"all there is"
+
+    # --- answers that are too long ---
+
+    max_response_bytes = 300_000
+    """What the transports under test take at most."""
+
+    def test_an_answer_of_the_longest_length_is_taken_however_it_is_told(self) -> None:
+        for answer in _ANSWERS:
+            with self._served(partial(answer, size=self.max_response_bytes)) as (server, bench):
+                assert bench.send(_get(server)).body == bytes(self.max_response_bytes)
+
+    def test_a_longer_answer_is_refused_before_it_fills_the_memory(self) -> None:
+        for answer in [*_ANSWERS, _answer_without_end]:
+            with self._served(partial(answer, size=self.max_response_bytes + 1)) as (
+                server,
+                bench,
+            ):
+                error = self._error_of(bench, _get(server))
+                assert isinstance(error, ResponseTooLongError), error
+                assert str(self.max_response_bytes) in str(error)
 
     # --- what goes wrong ---
 
@@ -265,6 +311,14 @@ class TransportContract:
 
         with self._served(handle) as (server, bench):
             self._gives_up(lambda: bench.send(_get(server, seconds=0.3)), 0.3)
+
+    def test_an_upload_that_nobody_takes_is_given_up_in_time(self) -> None:
+        size = 64 * 1024 * 1024
+        source = UploadSource(lambda: cast("BinaryIO", _Zeros()), size, "f.bin", "x/y", identity=1)
+        with self._served(lambda e: e.answer()) as (_, bench), socket.create_server(("127.0.0.1", 0)) as deaf:
+            url = f"http://127.0.0.1:{deaf.getsockname()[1]}/put"
+            request = Request("PUT", url, {}, source, read_timeout=PATIENCE, time_limit=0.4)
+            self._gives_up(lambda: bench.send(request), 0.4)
 
     def test_a_stream_that_falls_silent_is_given_up_in_time(self) -> None:
         def handle(exchange: Exchange) -> None:
@@ -382,10 +436,27 @@ class TransportContract:
             bench.close()
             assert left.wait(PATIENCE)
 
+    def test_closing_a_transport_ends_what_others_wait_for(self) -> None:
+        arrived = threading.Event()
+
+        def handle(exchange: Exchange) -> None:
+            if exchange.target != "/silent":
+                exchange.start(200, {"Connection": "close"} if exchange.target == "/until-the-end" else None)
+                exchange.write(b"5\r\nfirst\r\n")
+            arrived.set()
+            exchange.hang()
+
+        for path, opens in (("silent", False), ("chunks", False), ("chunks", True), ("until-the-end", True)):
+            with self._served(handle) as (server, bench):
+                arrived.clear()
+                started = time.monotonic()
+                bench.use_until_closed(_get(server, path), arrived, opens=opens)
+                assert time.monotonic() - started < PATIENCE / 2, f"{path} went on after the close"
+
     def _error_of(self, bench: Any, request: Request) -> Exception:
         try:
             response = bench.send(request)
-        except TransportError as error:
+        except (TransportError, UploadError) as error:
             return error
         raise AssertionError(f"{request!r} should have failed and gave {response!r}")
 
@@ -418,7 +489,48 @@ class AsyncTransportContract(TransportContract):
     """What a transport of an asynchronous client has to do; it is made on the event loop."""
 
     def _bench(self) -> Any:
-        return Awaited(self.make_transport)
+        return Awaited(self.make_transport, self._config())
+
+
+def _answer_with_length(exchange: Exchange, size: int) -> None:
+    exchange.answer(bytes(size))
+
+
+def _answer_in_chunks(exchange: Exchange, size: int) -> None:
+    exchange.start()
+    exchange.chunk(bytes(size))
+    exchange.chunk(b"")
+
+
+def _answer_packed(exchange: Exchange, size: int) -> None:
+    exchange.answer(gzip.compress(bytes(size)), headers={"Content-Encoding": "gzip"})
+
+
+def _answer_until_the_end(exchange: Exchange, size: int) -> None:
+    exchange.start(200, {"Connection": "close"})
+    exchange.write(bytes(size))
+    exchange.close()
+
+
+def _answer_without_end(exchange: Exchange, size: int) -> None:
+    exchange.start()
+    while not exchange.wait(0):
+        exchange.chunk(bytes(size // 30))
+
+
+_ANSWERS = (_answer_with_length, _answer_in_chunks, _answer_packed, _answer_until_the_end)
+
+
+class _Zeros(io.RawIOBase):
+    """A file without an end."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        return bytes(size)
+
+
+def _source_of(content: bytes, size: int) -> UploadSource:
+    """Give a source that is not of the size it announces."""
+    return UploadSource(lambda: io.BytesIO(content), size, "f.bin", "x/y", identity=1)
 
 
 def _get(server: Loopback, path: str = "", seconds: float = PATIENCE) -> Request:

@@ -127,7 +127,7 @@ def _body_of(request: Request) -> bytes:
     body = request.body
     if body is None or isinstance(body, bytes):
         return body or b""
-    file = body.open()
+    file = body.reader()
     try:
         return b"".join(iter(lambda: file.read(65536), b""))
     finally:

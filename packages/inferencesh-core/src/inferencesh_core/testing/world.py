@@ -17,7 +17,7 @@ import heapq
 from collections import deque
 from itertools import count
 from math import inf
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..client import Inference
 from ..flow.apart import Apart
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from ..assembly import ClientOptions
     from ..flow.effects import Effect, Feed, Flow
+    from ..http.messages import Request
     from .replies import Reply, Seen
 
 R = TypeVar("R")
@@ -140,10 +141,22 @@ class _WorldClient(Inference):
     def __init__(
         self, world: World, luck: float, api_key: str, base_url: str, **options: Unpack[ClientOptions]
     ) -> None:
-        options.setdefault("transport", world)
+        options.setdefault("transport", _NoTransport())
         super().__init__(api_key, base_url, **options)
         self._driver = world
         self.context.api.luck = lambda: luck
+
+
+class _NoTransport:
+    """What a client of a world has for a transport: its driver answers for itself."""
+
+    def send(self, request: Request) -> NoReturn:
+        raise AssertionError(f"{request!r} came past the scripted world")
+
+    open = send
+
+    def close(self) -> None:
+        """Do nothing: there are no connections to close."""
 
 
 class _Process:
