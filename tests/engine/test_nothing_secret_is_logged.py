@@ -7,6 +7,8 @@ import re
 import secrets
 
 from inferencesh import inference
+from inferencesh_core.http.urllib3_transport import Urllib3Transport
+from inferencesh_core.plugins import hookimpl
 from inferencesh_engine.webhooks import SECRET_FILE
 from serving import serving
 
@@ -28,6 +30,14 @@ class App(BaseApp):
 """
 
 
+class TalkativeTransport:
+    """The one whose library writes each request to a log."""
+
+    @hookimpl
+    def inferencesh_transport(self, config):
+        return Urllib3Transport(config)
+
+
 def test_no_log_shows_a_token_a_signature_or_a_webhook_secret(tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
     token = f"inf_{secrets.token_hex(16)}"
@@ -36,7 +46,7 @@ def test_no_log_shows_a_token_a_signature_or_a_webhook_secret(tmp_path, caplog):
         folder.mkdir()
         (folder / "inf.yml").write_text("name: chatty\nnamespace: test\n")
         (folder / "inference.py").write_text(CHATTY)
-        with inference(api_key=token, base_url=api.base_url) as client:
+        with inference(token, api.base_url, plugins=[TalkativeTransport()]) as client:
             uri = client.files.upload(b"hello")["uri"]
             job = {"app": "test/chatty", "webhook": f"{api.base_url}/health?key={token}"}
             task = client.tasks.run({**job, "input": {"document": uri, "address": uri}})

@@ -53,7 +53,7 @@ def test_entries_are_read_however_they_are_written(path):
 
     assert loaded() == {"plain": os.path, "function": os.path.join, "deep": os.path.join}
     assert loaded() == loaded_by_the_standard_library()
-    assert {plugin.distribution for plugin in installed_plugins(GROUP)} == {"some_thing"}
+    assert {plugin.distribution() for plugin in installed_plugins(GROUP)} == {"Some.Thing"}
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ class AiohttpTransport:
         self._slots = Slots(MAX_CONNECTIONS)
         self._routes: dict[str, _Route] = {}
         self._responses: weakref.WeakSet[PromptResponse] = weakref.WeakSet()
+        self._streams: set[StreamResponse] = set()
 
     async def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
@@ -82,7 +83,8 @@ class AiohttpTransport:
         try:
             route = self._routes.get(origin_of(request.url)) or await self._new_route(request.url)
             response = await _exchange(session, request, route, slot, _time_for_all(request))
-            self._responses.add(cast("PromptResponse", response))
+            if not response.content.is_eof():
+                self._responses.add(cast("PromptResponse", response))
             # Reading to the end gives the connection back, and anything else that ends it closes it.
             body = await _whole_body(response, self._max_bytes)
         except _FAILURES as error:
@@ -102,20 +104,19 @@ class AiohttpTransport:
             async with time_limit(request.read_timeout):
                 route = self._routes.get(origin_of(request.url)) or await self._new_route(request.url)
                 limits = _time_limits(None, request.connect_timeout, None)
-                response = await _exchange(session, request, route, slot, limits)
-                self._responses.add(cast("PromptResponse", response))
+                response = cast("StreamResponse", await _exchange(session, request, route, slot, limits))
         except BaseException as error:
             slot.release()
             if isinstance(error, _FAILURES):
                 raise as_transport_error(error, _where(request)) from error
             raise
         slot.lasts()
-        return AiohttpStream(cast("StreamResponse", response), slot)
+        return AiohttpStream(response, slot, self._streams)
 
     async def close(self) -> None:
         """Close every connection; the transport is of no further use."""
         self._is_closed = True
-        for response in tuple(self._responses):
+        for response in (*self._responses, *self._streams):
             response.break_off()
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
@@ -245,12 +246,14 @@ class _Route:
 class AiohttpStream:
     """A response still arriving."""
 
-    __slots__ = ("_response", "_slot", "status")
+    __slots__ = ("_open_ones", "_response", "_slot", "status")
 
-    def __init__(self, response: StreamResponse, slot: Slot) -> None:
+    def __init__(self, response: StreamResponse, slot: Slot, open_ones: set[StreamResponse]) -> None:
         self.status = response.status
         self._response = response
         self._slot = slot
+        self._open_ones = open_ones
+        open_ones.add(response)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -277,6 +280,7 @@ class AiohttpStream:
 
     async def close(self) -> None:
         """Give the connection back when the response was read to its end, close it otherwise."""
+        self._open_ones.discard(self._response)
         self._response.close()
         self._slot.release()
 

@@ -64,7 +64,8 @@ class ChunkedBody(asyncio.Protocol):
         """Decode what has come after the head, and all that comes."""
         self._is_taken_over = True
         self._resume_reading()
-        received, self._received = bytes(self._received), bytearray()
+        received = bytes(self._received)
+        del self._received  # thousands of streams may wait at once
         if received:
             self._decode(received)
 

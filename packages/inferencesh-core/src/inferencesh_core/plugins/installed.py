@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from importlib.metadata import EntryPoint
 
 _METADATA_FOLDERS = (".dist-info", ".egg-info")
 
@@ -24,12 +25,12 @@ class InstalledPlugin(NamedTuple):
 
     Attributes:
         name: What its distribution calls it.
-        distribution: The name of that; ``None`` where it is not known.
+        distribution: Gives the name of that; ``None`` where it is not known.
         load: Imports it.
     """
 
     name: str
-    distribution: str | None
+    distribution: Callable[[], str | None]
     load: Callable[[], object]
 
 
@@ -40,8 +41,8 @@ def installed_plugins(group: str) -> list[InstalledPlugin]:
     if _has_finders_of_others() or any(map(_may_be_an_archive, places)):
         return _asked_of_the_standard_library(group)
     return [
-        InstalledPlugin(name, distribution, partial(_load, value))
-        for distribution, folder in _distributions(places).items()
+        InstalledPlugin(name, partial(_name_in, folder), partial(_load, value))
+        for folder in _distributions(places).values()
         for name, value in _entries(folder, group)
     ]
 
@@ -50,9 +51,13 @@ def _asked_of_the_standard_library(group: str) -> list[InstalledPlugin]:
     from importlib.metadata import entry_points  # noqa: PLC0415 - see above
 
     return [
-        InstalledPlugin(found.name, found.dist.name if found.dist else None, found.load)
+        InstalledPlugin(found.name, partial(_told_name, found), found.load)
         for found in entry_points(group=group)
     ]
+
+
+def _told_name(found: EntryPoint) -> str | None:
+    return found.dist.name if found.dist else None
 
 
 def _has_finders_of_others() -> bool:
@@ -86,7 +91,7 @@ def _entries_of_folder(place: str) -> list[str]:
 
 
 def _spelled_alike(name: str) -> str:
-    return "_".join(filter(None, name.lower().replace("-", "_").replace(".", "_").split("_")))
+    return "-".join(filter(None, name.lower().replace("_", "-").replace(".", "-").split("-")))
 
 
 def _entries(folder: str, group: str) -> Iterator[tuple[str, str]]:
@@ -107,6 +112,15 @@ def _text(path: str) -> str:
             return file.read()
     except OSError:  # few distributions have entry points
         return ""
+
+
+def _name_in(folder: str) -> str:
+    """Give the name of a distribution as it writes it, or else as its folder does."""
+    for file in ("METADATA", "PKG-INFO"):
+        for line in _text(os.path.join(folder, file)).splitlines():
+            if line.startswith("Name:"):
+                return line.partition(":")[2].strip()
+    return os.path.basename(folder).partition("-")[0]
 
 
 def _load(value: str) -> object:

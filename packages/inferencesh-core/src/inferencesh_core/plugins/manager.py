@@ -92,7 +92,7 @@ def _register_installed(manager: pluggy.PluginManager, plugin: InstalledPlugin) 
     try:
         manager.register(plugin.load(), name=plugin.name)
     except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
-        distribution = plugin.distribution or "an unknown distribution"
+        distribution = plugin.distribution() or "an unknown distribution"
         warnings.warn(
             f"plugin {plugin.name!r} of {distribution} is left out, it failed to load: {error!r}. "
             f"Set {DISABLE_VARIABLE}={plugin.name} to silence this.",
