@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from functools import partial
 
-from measure import Options, Promise, Row, Samples, interleave, program, table
+from measure import Options, Promise, Row, Sample, Samples, interleave, program, table
 
 from serving import SCHEMES, bundle, serving, trust
 
@@ -49,8 +51,17 @@ def _race(script: str, url: str, recording: str, ours: str, options: Options) ->
         "ours": partial(program, ours, script, job, trust()),
         "published": partial(program, "published", script, job, trust()),
         "urllib3 + json": partial(program, "published", "stream_floor.py", job, trust()),
+        "curl": partial(_downloaded, f"{url}/tasks/{recording}", int(recording.split("-")[1]) + 1),
     }
     return interleave(contenders, options)
+
+
+def _downloaded(address: str, events: int) -> Sample:
+    """What the server and the wire allow: the stream received by curl, and thrown away."""
+    curl = partial(subprocess.run, env={**os.environ, **trust()}, capture_output=True, text=True, check=True)
+    curl(["curl", "--silent", "--fail", address])  # the server prepares the recording
+    done = curl(["curl", "--silent", "--fail", "-o", os.devnull, "-w", "%{time_total}", f"{address}/stream"])
+    return {"rate": events / float(done.stdout)}
 
 
 def _memory(script: str, url: str, wire: str, options: Options) -> Row:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 BACKLOG = 1024
 
+_TURNS_TO_BE_MADE = 3
+"""Of the loop, from a connection's acceptance until its protocol knows of it."""
+
 
 class Listening:
     """Sockets of one host and port; closed when the `with` block ends.
@@ -45,6 +48,18 @@ class Listening:
         loop = asyncio.get_running_loop()
         for each in self._sockets:
             self._servers.append(await loop.create_server(protocol, sock=each, backlog=BACKLOG))
+
+    async def let_last_ones_in(self) -> None:
+        """Accept nobody else, and let the protocol have those that were accepted.
+
+        A connection that is still being made when its server closes is lost to everybody, and never closed.
+        """
+        loop = asyncio.get_running_loop()
+        for each in self._sockets:
+            with suppress(NotImplementedError, ValueError):  # on loops of other kinds, or closed already
+                loop.remove_reader(each.fileno())
+        for _ in range(_TURNS_TO_BE_MADE):
+            await asyncio.sleep(0)
 
     def close(self) -> None:
         """Let nobody else in; the port is free, even where a child process has inherited it."""

@@ -93,6 +93,7 @@ class Server:
         self._presence.withdraw(self._engine.config.state_path)
         listening = self._listening
         if listening is not None:
+            await listening.let_last_ones_in()
             listening.close()
         self._http.pre_shutdown()
         await self._http.shutdown(STOP_SECONDS)
