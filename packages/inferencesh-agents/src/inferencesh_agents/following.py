@@ -37,9 +37,7 @@ class ChatFollower(Listener[Change]):
     """
 
     def __init__(self, context: ClientContext, view: ChatView, options: FollowOptions) -> None:
-        super().__init__(
-            context.api, context.config, options, chat_path(view.chat_id), f"chat {view.chat_id}"
-        )
+        super().__init__(context.api, context.config, options, chat_path(view.chat_id))
         self._view = view
 
     def changes(self, since: float | None = None) -> Feed[Change, None]:
@@ -57,6 +55,10 @@ class ChatFollower(Listener[Change]):
         """
         yield from self.start_clock(since)
         yield from self.listen()
+
+    @property
+    def _name(self) -> str:
+        return f"chat {self._view.chat_id}"
 
     def _is_over(self) -> bool:
         return self._view.is_over

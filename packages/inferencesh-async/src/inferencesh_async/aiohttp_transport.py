@@ -52,6 +52,9 @@ LARGE_BODY_BYTES = 256 * 1024
 MAX_CONNECTIONS = 100
 """For exchanges that are short, see `Slots`."""
 
+MAX_ENCRYPTED_CONNECTIONS = 50
+"""The same with TLS: asyncio has a quarter of a megabyte of buffers for each."""
+
 _FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 
@@ -70,7 +73,7 @@ class AiohttpTransport:
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
-        self._slots = Slots(MAX_CONNECTIONS)
+        self._slots = _new_slots()
         self._routes: dict[str, _Route] = {}
         self._responses: weakref.WeakSet[PromptResponse] = weakref.WeakSet()
         self._streams: set[StreamResponse] = set()
@@ -78,7 +81,7 @@ class AiohttpTransport:
     async def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
         session = self._current_sessions().calls
-        slots = self._slots
+        slots = self._slots[request.url.startswith("https:")]
         slot = slots.take_at_once() or await slots.take(_where(request), request.read_timeout)
         try:
             route = self._routes.get(origin_of(request.url)) or await self._new_route(request.url)
@@ -98,7 +101,7 @@ class AiohttpTransport:
     async def open(self, request: Request) -> AiohttpStream:
         """Open a response; see `Transport.open`."""
         session = self._current_sessions().streams
-        slots = self._slots
+        slots = self._slots[request.url.startswith("https:")]
         slot = slots.take_at_once() or await slots.take(_where(request), request.read_timeout)
         try:
             async with time_limit(request.read_timeout):
@@ -148,7 +151,7 @@ class AiohttpTransport:
             )
         # A loop that is over took its connections with it.
         self._loop = loop
-        self._slots = Slots(MAX_CONNECTIONS)
+        self._slots = _new_slots()
         sessions = _Sessions.open()
         keeper = self._keeper = _keeper_of(sessions)
         # To its first step, which waits for nothing: from there on the loop knows it.
@@ -157,6 +160,11 @@ class AiohttpTransport:
         # What this holds is not yet garbage when the transport is, so aiohttp finds nothing to complain of.
         weakref.finalize(self, _let_go, loop, keeper).atexit = False
         return sessions
+
+
+def _new_slots() -> dict[bool, Slots]:
+    """Give the slots of connections by whether they are encrypted."""
+    return {False: Slots(MAX_CONNECTIONS), True: Slots(MAX_ENCRYPTED_CONNECTIONS)}
 
 
 def _exchange(

@@ -33,7 +33,7 @@ class ChunkedBody(asyncio.Protocol):
 
     __slots__ = (
         "_aiohttp",
-        "_contents",
+        "_content",
         "_decoder",
         "_error",
         "_has_head",
@@ -42,7 +42,6 @@ class ChunkedBody(asyncio.Protocol):
         "_reader",
         "_received",
         "_transport",
-        "_waiting_bytes",
     )
 
     def __init__(self, transport: asyncio.Transport, protocol: ResponseHandler) -> None:
@@ -53,8 +52,7 @@ class ChunkedBody(asyncio.Protocol):
         """The head as far as it has come; later what follows it, until somebody takes it over."""
         self._has_head = False
         self._is_taken_over = False
-        self._contents: list[bytes] = []
-        self._waiting_bytes = 0
+        self._content = b""
         self._is_paused = False
         self._error: BaseException | None = None
         self._reader: asyncio.Future[bytes] | None = None
@@ -84,10 +82,8 @@ class ChunkedBody(asyncio.Protocol):
         Raises:
             ClientError: the connection broke, after all that came before has been given.
         """
-        if self._contents:
-            content = self._contents[0] if len(self._contents) == 1 else b"".join(self._contents)
-            self._contents.clear()
-            self._waiting_bytes = 0
+        if self._content:
+            content, self._content = self._content, b""
             self._resume_reading()
             return content
         if self._error is not None:
@@ -98,7 +94,7 @@ class ChunkedBody(asyncio.Protocol):
         """Wait for what comes next, ``b""`` at the end; see `read_nowait`."""
         # A future and no coroutine: thousands of streams may wait at once.
         self._reader = asyncio.get_running_loop().create_future()
-        if self._contents or self._error is not None or self._decoder.finished:
+        if self._content or self._error is not None or self._decoder.finished:
             self._answer()
         return self._reader
 
@@ -155,11 +151,11 @@ class ChunkedBody(asyncio.Protocol):
             self._transport.abort()
             return
         if content:
-            self._contents.append(content)
-            self._waiting_bytes += len(content)
+            # Put together only where the reader is behind, and then there is a limit.
+            self._content = self._content + content if self._content else content
         if self._decoder.finished:
             self._finish()
-        elif self._waiting_bytes > READ_BUFFER_BYTES:
+        elif len(self._content) > READ_BUFFER_BYTES:
             self._pause_reading()
         if content or self._decoder.finished:
             self._answer()

@@ -38,6 +38,8 @@ class Follower(Listener[Task]):
         since: When the time for all of it began, as the clock said; ``None`` when updates are first asked.
     """
 
+    __slots__ = ("_view",)
+
     def __init__(
         self,
         api: Api,
@@ -49,7 +51,7 @@ class Follower(Listener[Task]):
         since: float | None = None,
     ) -> None:
         path = f"/tasks/{quote(view.task_id, safe='')}"
-        super().__init__(api, config, options, path, f"task {view.task_id}")
+        super().__init__(api, config, options, path)
         self._view = view
         self.since = since
         if from_start:
@@ -79,6 +81,10 @@ class Follower(Listener[Task]):
         if self._options.cancel_on_exit and not self._view.is_finished():
             path = f"{self._path}/cancel"
             yield from self._api.call("POST", path, repeatable=True, seconds=_LEAVING_SECONDS)
+
+    @property
+    def _name(self) -> str:
+        return f"task {self._view.task_id}"
 
     def _is_over(self) -> bool:
         return self._view.is_finished()

@@ -38,19 +38,32 @@ class Listener(Timed, Generic[T]):
         config: Idle time and line length.
         options: How to follow.
         path: The subject's route.
-        name: What to call it in messages: ``task t1``.
     """
 
-    def __init__(self, api: Api, config: ClientConfig, options: FollowOptions, path: str, name: str) -> None:
+    __slots__ = (
+        "_api",
+        "_config",
+        "_failures",
+        "_fruitless_connections",
+        "_options",
+        "_path",
+        "_silent_connections",
+    )
+
+    def __init__(self, api: Api, config: ClientConfig, options: FollowOptions, path: str) -> None:
         super().__init__(options.timeout)
         self._api = api
         self._options = options
         self._path = path
         self._config = config
-        self._name = name
         self._silent_connections = 0
         self._fruitless_connections = 0
         self._failures: list[str] = []
+
+    @property
+    @abstractmethod
+    def _name(self) -> str:
+        """What to call the subject in messages: ``task t1``."""
 
     @abstractmethod
     def _is_over(self) -> bool:

@@ -25,6 +25,8 @@ class Timed(ABC):
         since: When its time began, as the clock said; ``None`` before that, and where there is no deadline.
     """
 
+    __slots__ = ("_deadline", "_timeout", "since")
+
     def __init__(self, timeout: float | None) -> None:
         self._timeout = timeout
         self._deadline: float | None = None

@@ -85,7 +85,7 @@ class LineDecoder:
         self._lines_seen = 0
         # The line whose end has not come. It is written over by the next one: memory that is fresh from the
         # system costs more than filling it, and lines of 1 MB would ask for it again and again.
-        self._line = bytearray()
+        self._line: bytearray | None = None
         self._length = 0
 
     def feed(self, chunk: bytes) -> Iterator[Any]:
@@ -117,24 +117,27 @@ class LineDecoder:
             else:
                 yield value
         self._lines_seen += len(lines)
-        self._keep(rest)
+        if rest:
+            self._keep(rest)
         if self._length > self._max_line_bytes:
             raise LineTooLongError(self._lines_seen + 1, self._max_line_bytes)
 
-    def _keep(self, piece: memoryview) -> None:
+    def _keep(self, piece: memoryview) -> bytearray:
+        line = bytearray() if self._line is None else self._line
         start = self._length
-        room = len(self._line) - start
-        with memoryview(self._line) as line:
-            line[start : start + len(piece)] = piece[:room]
-        self._line += piece[room:]
-        self._length += len(piece)
+        room = len(line) - start
+        with memoryview(line) as writable:
+            writable[start : start + len(piece)] = piece[:room]
+        line += piece[room:]
+        self._line, self._length = line, start + len(piece)
+        return line
 
     def _finished(self, end: Line) -> Line:
         """The line at hand with its end, to be read before the next is kept."""
         if self._length:
-            self._keep(memoryview(end))
-            del self._line[self._length :]
-            end, self._length = self._line, 0
+            line = self._keep(memoryview(end))
+            del line[self._length :]
+            end, self._length = line, 0
         return end if self._lines_seen else end.removeprefix(_BYTE_ORDER_MARK)
 
     def _salvaged(self, number: int, line: Line) -> Iterator[Any]:
