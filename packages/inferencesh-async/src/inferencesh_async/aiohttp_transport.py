@@ -52,7 +52,7 @@ LARGE_BODY_BYTES = 256 * 1024
 MAX_CONNECTIONS = 100
 """For exchanges that are short, see `Slots`."""
 
-MAX_ENCRYPTED_CONNECTIONS = 50
+MAX_ENCRYPTED_CONNECTIONS = 32
 """The same with TLS: asyncio has a quarter of a megabyte of buffers for each."""
 
 _FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
