@@ -66,6 +66,9 @@ class AiohttpTransport:
         trust: Whom it trusts; read from the settings and the environment when absent.
     """
 
+    _slots: Slots
+    _encrypted_slots: Slots
+
     def __init__(self, config: ClientConfig, trust: Trust | None = None) -> None:
         self._trust = trust or Trust(config.verify)
         self._max_bytes = config.max_response_bytes
@@ -73,7 +76,6 @@ class AiohttpTransport:
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
-        self._slots = _new_slots()
         self._routes: dict[str, _Route] = {}
         self._responses: weakref.WeakSet[PromptResponse] = weakref.WeakSet()
         self._streams: set[StreamResponse] = set()
@@ -81,7 +83,7 @@ class AiohttpTransport:
     async def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
         session = self._current_sessions().calls
-        slots = self._slots[request.url.startswith("https:")]
+        slots = self._slots_for(request)
         slot = slots.take_at_once() or await slots.take(_where(request), request.read_timeout)
         try:
             route = self._routes.get(origin_of(request.url)) or await self._new_route(request.url)
@@ -101,7 +103,7 @@ class AiohttpTransport:
     async def open(self, request: Request) -> AiohttpStream:
         """Open a response; see `Transport.open`."""
         session = self._current_sessions().streams
-        slots = self._slots[request.url.startswith("https:")]
+        slots = self._slots_for(request)
         slot = slots.take_at_once() or await slots.take(_where(request), request.read_timeout)
         try:
             async with time_limit(request.read_timeout):
@@ -130,6 +132,9 @@ class AiohttpTransport:
         """Whether it was used and not closed since."""
         return self._keeper is not None
 
+    def _slots_for(self, request: Request) -> Slots:
+        return self._encrypted_slots if request.url.startswith("https:") else self._slots
+
     async def _new_route(self, url: str) -> _Route:
         origin = origin_of(url)
         scheme, _, authority = origin.partition("://")
@@ -151,7 +156,7 @@ class AiohttpTransport:
             )
         # A loop that is over took its connections with it.
         self._loop = loop
-        self._slots = _new_slots()
+        self._slots, self._encrypted_slots = Slots(MAX_CONNECTIONS), Slots(MAX_ENCRYPTED_CONNECTIONS)
         sessions = _Sessions.open()
         keeper = self._keeper = _keeper_of(sessions)
         # To its first step, which waits for nothing: from there on the loop knows it.
@@ -160,11 +165,6 @@ class AiohttpTransport:
         # What this holds is not yet garbage when the transport is, so aiohttp finds nothing to complain of.
         weakref.finalize(self, _let_go, loop, keeper).atexit = False
         return sessions
-
-
-def _new_slots() -> dict[bool, Slots]:
-    """Give the slots of connections by whether they are encrypted."""
-    return {False: Slots(MAX_CONNECTIONS), True: Slots(MAX_ENCRYPTED_CONNECTIONS)}
 
 
 def _exchange(
