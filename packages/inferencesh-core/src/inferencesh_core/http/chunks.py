@@ -2,6 +2,10 @@ r"""The chunked transfer coding, decoded as it arrives: many small chunks at onc
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+Block: TypeAlias = "bytes | bytearray"
+
 _MAX_SIZE_LINE_BYTES = 4096
 _LINE_END = b"\r\n"
 
@@ -31,36 +35,43 @@ class ChunkDecoder:
         self._pending = b""
         self._in_trailer = False
 
-    def feed(self, block: bytes) -> bytes:
-        """Give the content in the next bytes of the body.
+    @property
+    def has_excess(self) -> bool:
+        """Whether more came than the body."""
+        return self.finished and bool(self._pending)
+
+    def feed(self, block: Block, start: int = 0, end: int | None = None) -> bytes:
+        """Give the content in the next bytes of the body, those of a block from ``start`` to ``end``.
 
         Raises:
             ChunkError: they are no chunked body.
         """
-        if len(block) <= self._left - len(_LINE_END):
-            self._left -= len(block)
-            return block
+        end = len(block) if end is None else end
+        if end - start <= self._left - len(_LINE_END):
+            self._left -= end - start
+            return block[start:end] if isinstance(block, bytes) else bytes(memoryview(block)[start:end])
         if self._pending:
-            block = self._pending + block
-        parts: list[bytes | memoryview] = []
-        position = 0 if self._in_trailer else self._chunks(block, parts)
+            block = self._pending + bytes(memoryview(block)[start:end])
+            start, end = 0, len(block)
+        parts: list[Block | memoryview] = []
+        position = start if self._in_trailer else self._chunks(block, start, end, parts)
         if self._in_trailer:
-            position = self._trailer(block, position)
-        self._pending = block[position:]
+            position = self._trailer(block, position, end)
+        self._pending = bytes(block[position:end])
         return b"".join(parts)
 
-    def _chunks(self, block: bytes, parts: list[bytes | memoryview]) -> int:
+    def _chunks(self, block: Block, position: int, end: int, parts: list[Block | memoryview]) -> int:
         """Collect the content; give where the part begins that needs more bytes."""
         # A call for each chunk would take as long as all the rest: events come one to a chunk.
-        view, position, end, left = memoryview(block), 0, len(block), self._left
+        view, left = memoryview(block)[:end], self._left
         between: tuple[bytes, ...] = ()
         while True:
             if not left:
-                newline = block.find(_LINE_END, position)
+                newline = block.find(_LINE_END, position, end)
                 if newline < 0:
                     self._check_line(end - position)
                     break
-                line = block[position:newline]
+                line = bytes(block[position:newline])
                 size = _size_in(line)
                 position = newline + 2
                 if not size:
@@ -69,29 +80,29 @@ class ChunkDecoder:
                 left, between = size + 2, (_LINE_END + line + _LINE_END,)
             source = block if left < _WORTH_A_VIEW else view
             stop = position + left
-            parts.append(source[position : stop - 2])
+            parts.append(source[position : min(stop - 2, end)])
             # The chunks of a proxy are of one size, those of events of a few.
-            while stop <= end and block.startswith(between, stop - 2):
+            while stop <= end and block.startswith(between, stop - 2, end):
                 position = stop - 2 + len(between[0])
                 stop = position + left
-                parts.append(source[position : stop - 2])
+                parts.append(source[position : min(stop - 2, end)])
             if stop > end:
                 position = min(stop - 2, end)
                 left = stop - position
                 break
             if not block.startswith(_LINE_END, stop - 2):
-                raise ChunkError(f"{block[stop - 2 : stop + 38]!r} does not end a chunk")
+                raise ChunkError(f"{bytes(block[stop - 2 : min(stop + 38, end)])!r} does not end a chunk")
             position, left = stop, 0
         self._left = left
         return position
 
-    def _trailer(self, block: bytes, position: int) -> int:
-        while (newline := block.find(_LINE_END, position)) >= 0:
+    def _trailer(self, block: Block, position: int, end: int) -> int:
+        while (newline := block.find(_LINE_END, position, end)) >= 0:
             if newline == position:
                 self.finished = True
-                return len(block)
+                return newline + 2
             position = newline + 2
-        self._check_line(len(block) - position)
+        self._check_line(end - position)
         return position
 
     def _check_line(self, length: int) -> None:

@@ -19,6 +19,7 @@ from weakref import WeakSet
 
 from ..errors import ReadTimeoutError, TransportError
 from .chunks import ChunkDecoder, ChunkError
+from .messages import SEND_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,9 +34,6 @@ LARGEST_READ_BLOCK_BYTES = 256 * 1024
 """For a stream that fills its blocks: what each block costs in calls is more than its pages."""
 
 _LARGEST_RECORD_BYTES = 16 * 1024
-
-SEND_SECONDS = 60.0
-"""How long one block of a body may take to leave."""
 
 
 class _DeadlineIO(socket.SocketIO):

@@ -15,7 +15,6 @@ import threading
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
 
 from ..errors import CertificateError, ConnectError, ResponseTooLongError
 from .deadlines import (
@@ -30,7 +29,7 @@ from .deadlines import (
     opened_body,
 )
 from .environment import proxy_for, tls_context
-from .messages import Response, origin_of
+from .messages import Response, origin_of, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,9 +42,6 @@ _BREAKS = (OSError, http.client.HTTPException)
 
 _READ_FAILURES = (*_BREAKS, ValueError, AttributeError)
 """The last two are what it comes to where another thread closed the connection, or a body is badly packed."""
-
-_LEFT_AS_WRITTEN = "!#$%&'()*+,/:;=?@[]~"
-"""In the target of a request; what else is no letter or digit is escaped."""
 
 
 class HttpClientTransport:
@@ -202,7 +198,7 @@ class _Connection(WithDeadline, http.client.HTTPConnection):
         try:
             # A server may answer and close before it has heard everything.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self.request(request.method, _target(request.url), body, {**request.headers, **headers})
+                self.request(request.method, target_of(request.url), body, {**request.headers, **headers})
             return self.getresponse()  # type: ignore[no-any-return]
         except _BREAKS as error:
             raise broken(error, request) from error
@@ -302,11 +298,6 @@ def _unpacker(encoding: str | None) -> Callable[[bytes], bytes]:
     from .packed import unpacker  # noqa: PLC0415 - bodies are hardly ever packed
 
     return unpacker(encoding)
-
-
-def _target(url: str) -> str:
-    parts = urlsplit(url)
-    return quote(f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/", _LEFT_AS_WRITTEN)
 
 
 def _lower_case(response: http.client.HTTPResponse) -> dict[str, str]:

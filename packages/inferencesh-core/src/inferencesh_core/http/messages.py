@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from typing import TYPE_CHECKING, Union
+from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,8 +14,14 @@ if TYPE_CHECKING:
 
 Body = Union["bytes", "UploadSource", None]
 
+SEND_SECONDS = 60.0
+"""How long one block of a body may take to leave."""
+
 _SHORTEST_SECRET = 6
 """Characters."""
+
+_LEFT_AS_WRITTEN = "!#$%&'()*+,/:;=?@[]~"
+"""In the target of a request; what else is no letter or digit is escaped."""
 
 
 class Request:
@@ -123,3 +130,9 @@ def origin_of(url: str) -> str:
         raise ValueError(f"{url!r} is not an absolute URL")
     authority = rest.split("/", 1)[0].split("?", 1)[0].split("#", 1)[0]
     return f"{scheme}://{authority}".lower()
+
+
+def target_of(url: str) -> str:
+    """Give what of an absolute URL its server is asked for: the path and the query."""
+    parts = urlsplit(url)
+    return quote(f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/", _LEFT_AS_WRITTEN)
