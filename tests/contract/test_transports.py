@@ -1,6 +1,7 @@
 import asyncio
 
 from inferencesh_async.aiohttp_transport import AiohttpTransport
+from inferencesh_async.asyncio_transport import AsyncioTransport
 from inferencesh_core.http.http_client_transport import HttpClientTransport
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
@@ -20,6 +21,11 @@ class TestUrllib3Transport(TransportContract):
 class TestRequestsTransport(TransportContract):
     def make_transport(self, config):
         return RequestsTransport(config)
+
+
+class TestAsyncioTransport(AsyncTransportContract):
+    def make_transport(self, config):
+        return AsyncioTransport(config)
 
 
 class TestAiohttpTransport(AsyncTransportContract):

@@ -4,6 +4,7 @@ import pytest
 
 from certificates import AUTHORITY_VARIABLES, bundle, serving_as
 from inferencesh_async.aiohttp_transport import AiohttpTransport
+from inferencesh_async.asyncio_transport import AsyncioTransport
 from inferencesh_core.http.http_client_transport import HttpClientTransport
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
@@ -37,6 +38,13 @@ class TestRequestsTransport(TransportContract):
 
     def make_transport(self, config):
         return RequestsTransport(config)
+
+
+class TestAsyncioTransport(AsyncTransportContract):
+    server_context = SERVER
+
+    def make_transport(self, config):
+        return AsyncioTransport(config)
 
 
 class TestAiohttpTransport(AsyncTransportContract):

@@ -84,14 +84,23 @@ asyncio.run(main())
     assert environment_with("inferencesh-async").run(code, **at_the_engine) == "hello"
 
 
-def test_without_aiohttp_the_asynchronous_client_names_it(environment_with):
+def test_without_aiohttp_the_asynchronous_client_works_and_names_it_where_a_proxy_needs_it(
+    environment_with, at_the_engine
+):
     bare = environment_with("inferencesh-core", "inferencesh-async", "pluggy", no_dependencies=True)
     code = """
+import asyncio
 from inferencesh_async import async_inference
-try: async_inference("key")
+async def main():
+    async with async_inference() as client:
+        print((await client.tasks.run({"app": "test/echo", "input": {"text": "hello"}}))["output"]["text"])
+try: asyncio.run(main())
 except Exception as error: print(type(error).__name__, error)
 """
-    assert bare.run(code).endswith("pip install aiohttp")
+    assert bare.run(code, **at_the_engine) == "hello"
+    proxied = bare.run(code, **at_the_engine, HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="")
+    assert proxied.startswith("ConfigurationError")
+    assert proxied.endswith("pip install aiohttp")
 
 
 def test_app_alone_reads_a_manifest_and_serves_an_app(environment_with, apps):

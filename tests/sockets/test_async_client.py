@@ -12,7 +12,7 @@ import warnings
 import pytest
 
 from inferencesh_async import AsyncInference, async_inference
-from inferencesh_async.aiohttp_transport import MAX_CONNECTIONS
+from inferencesh_async.slots import MAX_CONNECTIONS
 from inferencesh_core import inference
 from inferencesh_core.errors import ConfigurationError, UploadError
 from inferencesh_core.testing.loopback import Loopback

@@ -6,6 +6,7 @@ import pytest
 
 from certificates import AUTHORITY_VARIABLES, bundle, serving_as
 from inferencesh_async.aiohttp_transport import AiohttpTransport
+from inferencesh_async.asyncio_transport import AsyncioTransport
 from inferencesh_core.config import ClientConfig
 from inferencesh_core.errors import CertificateError, ConfigurationError, TransportError
 from inferencesh_core.http.http_client_transport import HttpClientTransport
@@ -29,9 +30,10 @@ def no_authority_named(monkeypatch):
         (Blocking, HttpClientTransport),
         (Blocking, Urllib3Transport),
         (Blocking, RequestsTransport),
+        (Awaited, AsyncioTransport),
         (Awaited, AiohttpTransport),
     ],
-    ids=["http.client", "urllib3", "requests", "aiohttp"],
+    ids=["http.client", "urllib3", "requests", "asyncio", "aiohttp"],
 )
 def make_bench(request):
     """Makes a transport of each kind with `verify` set; all are closed at the end."""

@@ -60,17 +60,3 @@ def test_what_could_not_be_read_is_tried_anew(reading):
         with pytest.raises(ConfigurationError, match="bad"):
             asyncio.run(trust.context())
     assert reading.count == 2
-
-
-@pytest.mark.parametrize("verify", ["good", "bad"])
-def test_it_is_read_during_something_else_and_no_thread_is_left_then(reading, verify):
-    before = threading.active_count()
-
-    def something():
-        assert reading.begun.wait(PATIENCE)
-        reading.go_on.set()
-        return "done"
-
-    assert Trust(verify).read_during(something) == "done"
-    assert threading.active_count() <= before + 1  # it has told all it had to, at least
-    assert reading.count == 1

@@ -7,6 +7,9 @@ from collections import deque
 
 from inferencesh_core.errors import ConnectError
 
+MAX_CONNECTIONS = 100
+"""For exchanges that are short."""
+
 SHORT_SECONDS = 0.1
 """What lasts longer than this is no short exchange."""
 

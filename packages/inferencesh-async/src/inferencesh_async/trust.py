@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
 from inferencesh_core.flow.apart import OwnThreads
@@ -11,11 +10,7 @@ from inferencesh_core.http.environment import tls_context
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
     from concurrent.futures import Future
-    from typing import TypeVar
-
-    R = TypeVar("R")
 
 
 class Trust:
@@ -37,14 +32,6 @@ class Trust:
         """
         # Who no longer waits for it does not take it away from the others.
         return await asyncio.shield(asyncio.wrap_future(self._read()))
-
-    def read_during(self, function: Callable[[], R]) -> R:
-        """Call a function that takes its time, and read the authorities meanwhile."""
-        reading = self._read()
-        try:
-            return function()
-        finally:
-            wait([reading])  # a thread that goes on would be missing in a process that is forked off
 
     def _read(self) -> Future[ssl.SSLContext]:
         if self._reading is None or (self._reading.done() and self._reading.exception()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,14 @@ class Blocking:
                 stream.read(PATIENCE)
         finally:
             timer.join()
+
+    def pass_time(self, until: Callable[[], bool]) -> None:
+        """Wait for something to be so."""
+        started = time.monotonic()
+        while not until():
+            if time.monotonic() - started > PATIENCE:
+                raise AssertionError(f"it was not so within {PATIENCE:g} s")
+            time.sleep(0.01)
 
     def use_until_closed(self, request: Request, arrived: threading.Event, *, opens: bool) -> None:
         """Wait for an answer, or what an opened one brings, while another thread closes the transport."""
@@ -100,6 +109,10 @@ class Awaited:
         """Wait for bytes that never come, while another task closes the stream."""
         self._run(self._closed_while_read(stream.awaited, seconds))
 
+    def pass_time(self, until: Callable[[], bool]) -> None:
+        """Wait for something to be so, while the loop runs."""
+        self._run(self._passed(until))
+
     def use_until_closed(self, request: Request, arrived: threading.Event, *, opens: bool) -> None:
         """Wait for an answer, or what an opened one brings, while another task closes the transport."""
         self._run(self._used_while_closed(request, arrived, opens))
@@ -119,6 +132,13 @@ class Awaited:
     async def _all(self, requests: list[Request]) -> list[Response]:
         responses: list[Response] = await self._gather(*map(self.transport.send, requests))
         return responses
+
+    async def _passed(self, until: Callable[[], bool]) -> None:
+        started = time.monotonic()
+        while not until():
+            if time.monotonic() - started > PATIENCE:
+                raise AssertionError(f"it was not so within {PATIENCE:g} s")
+            await self._sleep(0.01)
 
     async def _used_while_closed(self, request: Request, arrived: threading.Event, opens: bool) -> None:
         async def use() -> None:
