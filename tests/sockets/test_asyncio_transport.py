@@ -4,6 +4,7 @@ import asyncio
 import io
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -22,26 +23,34 @@ def get(url, **times):
 
 
 @contextmanager
-def deaf():
-    """A port that takes a connection and says nothing: its address, and what is set once it has heard."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        taken, has_heard = [], threading.Event()
+def taken_by(take):
+    """A port whose first connection is handed to a function on a thread; gives its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as thread:
 
-        def take():
+        def accept():
             connection, _ = listener.accept()
             with connection:
-                connection.recv(1)
-                has_heard.set()
                 connection.settimeout(PATIENCE)
-                while connection.recv(1 << 16):
-                    pass
-            taken.append(connection)
+                take(connection)
 
-        thread = threading.Thread(target=take)
-        thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}", has_heard
-        thread.join(PATIENCE)
-        assert taken, "the connection was left open"
+        taking = thread.submit(accept)
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        taking.result(PATIENCE)
+
+
+@contextmanager
+def deaf():
+    """A port that takes a connection and says nothing: its address, and what is set once it has heard."""
+    has_heard = threading.Event()
+
+    def take(connection):
+        connection.recv(1)
+        has_heard.set()
+        while connection.recv(1 << 16):  # fails where the connection is left open
+            pass
+
+    with taken_by(take) as authority:
+        yield authority, has_heard
 
 
 def test_an_answer_that_comes_before_an_upload_is_over_ends_it():
@@ -58,14 +67,12 @@ def test_an_answer_that_comes_before_an_upload_is_over_ends_it():
 
         tell_blocks = 0
 
-    def take(listener):
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(1000)
-            connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
-            answered.set()
-            while connection.recv(1 << 20):
-                pass
+    def take(connection):
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+        answered.set()
+        while connection.recv(1 << 20):
+            pass
 
     async def main(url):
         transport = AsyncioTransport(ClientConfig())
@@ -75,19 +82,15 @@ def test_an_answer_that_comes_before_an_upload_is_over_ends_it():
         assert (response.status, response.body, file.closed) == (413, b"no", True)
         await transport.close()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=take, args=(listener,))
-        thread.start()
-        asyncio.run(main(f"http://127.0.0.1:{listener.getsockname()[1]}/put"))
-        thread.join(PATIENCE)
+    with taken_by(take) as authority:
+        asyncio.run(main(f"http://{authority}/put"))
 
 
 def test_an_upload_of_unknown_length_goes_in_chunks():
     heard = []
 
-    def take(listener):
-        connection, _ = listener.accept()
-        with connection, connection.makefile("rb") as file:
+    def take(connection):
+        with connection.makefile("rb") as file:
             heard.append(file.readline())
             headers = {line.partition(b":")[0].lower() for line in iter(file.readline, b"\r\n")}
             assert b"content-length" not in headers
@@ -104,11 +107,8 @@ def test_an_upload_of_unknown_length_goes_in_chunks():
         assert (await transport.send(Request("PUT", url, {}, source))).status == 200
         await transport.close()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=take, args=(listener,))
-        thread.start()
-        asyncio.run(main(f"http://127.0.0.1:{listener.getsockname()[1]}/put"))
-        thread.join(PATIENCE)
+    with taken_by(take) as authority:
+        asyncio.run(main(f"http://{authority}/put"))
     assert b"".join(heard[1:]) == b"z" * 1_500_000
 
 
