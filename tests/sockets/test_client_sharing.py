@@ -229,6 +229,29 @@ def test_closing_an_asynchronous_client_ends_what_other_tasks_wait_for(wait):
         asyncio.run(scene(server.url))
 
 
+@pytest.mark.parametrize("wait", ["a call", "many"])
+def test_closing_an_asynchronous_client_ends_its_pauses_between_tries(wait):
+    async def a_call(client):
+        await client.tasks.get("t1")
+
+    async def many(client):
+        async for _ in client.tasks.run_many([{"app": "a/b"}] * 2, concurrency=2):
+            raise AssertionError("nothing ran")
+
+    async def scene(url):
+        client = async_inference("key", url, backoff_base=30.0, backoff_cap=30.0)
+        pausing = asyncio.Event()
+        client.context.api.luck = lambda: pausing.set() or 1.0
+        using = asyncio.ensure_future({"a call": a_call, "many": many}[wait](client))
+        await asyncio.wait_for(pausing.wait(), 10)
+        await client.aclose()
+        with pytest.raises(ConfigurationError, match="this client is closed"):
+            await asyncio.wait_for(using, 2)
+
+    with Loopback(lambda e: e.answer({"detail": "busy"}, 503)) as server:
+        asyncio.run(scene(server.url))
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")

@@ -44,12 +44,13 @@ FAREWELL_SECONDS = 1.0
 class AsyncioDriver:
     """Runs flows on the running event loop."""
 
-    def __init__(self, transport: AsyncTransport) -> None:
+    def __init__(self, transport: AsyncTransport, pauses: Pauses | None = None) -> None:
         self._transport = transport
+        self._pauses = pauses or Pauses()
 
     async def run(self, flow: Flow[R]) -> R:
         """Run a flow to its end; cancelling closes what it had opened."""
-        scope = _Scope(self._transport)
+        scope = _Scope(self._transport, self._pauses)
         value: Any = None
         error: Exception | None = None
         try:
@@ -71,7 +72,7 @@ class AsyncioDriver:
 
     async def iterate(self, feed: Feed[T, Any]) -> AsyncGenerator[T, None]:
         """Give what a feed emits; closing the iterator closes the feed and its streams."""
-        scope = _Scope(self._transport)
+        scope = _Scope(self._transport, self._pauses)
         value: Any = None
         error: Exception | None = None
         try:
@@ -94,15 +95,48 @@ class AsyncioDriver:
             await scope.close()
 
     async def close(self) -> None:
-        """Close the transport."""
+        """Close the transport; who pauses before another try goes on at once, and is told so."""
         await self._transport.close()
+        self._pauses.end()
+
+
+class Pauses:
+    """Those that are being made between tries."""
+
+    def __init__(self) -> None:
+        self._going_on: set[asyncio.Future[None]] = set()
+
+    def end(self) -> None:
+        """End them, so far as they are made in the running loop."""
+        loop = asyncio.get_running_loop()
+        for pause in self._going_on:
+            if pause.get_loop() is loop:
+                _end(pause)
+
+    async def make(self, seconds: float) -> None:
+        """Make one."""
+        loop = asyncio.get_running_loop()
+        pause: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(seconds, _end, pause)
+        self._going_on.add(pause)
+        try:
+            await pause
+        finally:
+            timer.cancel()
+            self._going_on.discard(pause)
+
+
+def _end(pause: asyncio.Future[None]) -> None:
+    if not pause.done():
+        pause.set_result(None)
 
 
 class _Scope:
     """One flow being run, and what it opened."""
 
-    def __init__(self, transport: AsyncTransport) -> None:
+    def __init__(self, transport: AsyncTransport, pauses: Pauses) -> None:
         self._transport = transport
+        self._pauses = pauses
         self._streams: list[OpenedStream] = []
         self._groups: list[_TaskGroup] = []
         self._afterwards: list[Flow[None]] = []
@@ -134,7 +168,7 @@ class _Scope:
         await effect.stream.body.close()
 
     def sleep(self, effect: Sleep) -> Awaitable[None]:
-        return asyncio.sleep(effect.seconds)
+        return self._pauses.make(effect.seconds)
 
     def now(self, _effect: Now) -> float:
         return asyncio.get_running_loop().time()
@@ -162,7 +196,7 @@ class _Scope:
         return result
 
     def fork(self, effect: Fork) -> _TaskGroup:
-        group = _TaskGroup(self._transport, effect.flows, effect.limit)
+        group = _TaskGroup(AsyncioDriver(self._transport, self._pauses), effect.flows, effect.limit)
         self._groups.append(group)
         return group
 
@@ -179,7 +213,7 @@ class _Scope:
             await stream.body.close()
         while self._afterwards:
             try:
-                await AsyncioDriver(self._transport).run(self._afterwards.pop())
+                await AsyncioDriver(self._transport, self._pauses).run(self._afterwards.pop())
             except Exception as error:  # noqa: BLE001, PERF203 - how the flow itself ended matters more
                 log_failed_farewell(error)
 
@@ -208,8 +242,8 @@ class _TaskGroup(Group[Any]):
     producer back.
     """
 
-    def __init__(self, transport: AsyncTransport, flows: Iterable[Flow[Any]], limit: int) -> None:
-        self._transport = transport
+    def __init__(self, driver: AsyncioDriver, flows: Iterable[Flow[Any]], limit: int) -> None:
+        self._driver = driver
         self._flows: Iterator[tuple[int, Flow[Any]]] = enumerate(flows)
         self._limit = limit
         self._unjoined = 0
@@ -236,7 +270,7 @@ class _TaskGroup(Group[Any]):
 
     async def _run(self, index: int, flow: Flow[Any]) -> None:
         try:
-            outcome = Outcome(index, await AsyncioDriver(self._transport).run(flow))
+            outcome = Outcome(index, await self._driver.run(flow))
         except Exception as error:  # noqa: BLE001 - an outcome carries any failure to whoever joins
             outcome = Outcome(index, error=error)
         self._done.put_nowait(outcome)
