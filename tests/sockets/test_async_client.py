@@ -99,6 +99,26 @@ def test_a_client_serves_one_loop_after_another():
         assert _gone(server)
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:Exception ignored:pytest.PytestUnraisableExceptionWarning")
+def test_a_loop_that_was_closed_with_connections_open_takes_nothing_but_them():
+    with Loopback(tasks_at_once) as server:
+        client = client_of(server)
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(client.tasks.get("t1"))
+        loop.close()
+        assert asyncio.run(client.tasks.get("t2"))["id"] == "t2"
+        other = client_of(server)
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(other.tasks.get("t1"))
+        loop.close()
+        asyncio.run(other.aclose())
+        asyncio.run(client.aclose())
+        del client, other, loop
+        for _ in range(3):  # the end of one sort of garbage makes another
+            gc.collect()
+
+
 def test_a_client_in_two_loops_at_once_says_so():
     with Loopback(tasks_at_once) as server:
         client = client_of(server)

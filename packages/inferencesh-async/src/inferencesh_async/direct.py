@@ -95,6 +95,7 @@ class Direct:
         self._slots = slots
         self._buffers = buffers
         self._idle: list[Connection] = []
+        self._fewest_idle = 0
         self._connections: set[Connection] = set()
         self._connecting: set[Connecting] = set()
         self._is_closed = False
@@ -132,6 +133,7 @@ class Direct:
         """Give one that waits, the one that has waited least."""
         while self._idle:
             connection = self._idle.pop()
+            self._fewest_idle = min(self._fewest_idle, len(self._idle))
             if connection.is_usable and not connection.was_left():
                 return connection
             connection.abort()
@@ -195,12 +197,20 @@ class Direct:
         connection.rest()
         self._idle.append(connection)
         if len(self._idle) > self._pool_size and self._trimming is None:
-            self._trimming = asyncio.get_running_loop().call_later(SURPLUS_SECONDS, self._trim)
+            self._trim_later()
+
+    def _trim_later(self) -> None:
+        self._fewest_idle = len(self._idle)
+        self._trimming = asyncio.get_running_loop().call_later(SURPLUS_SECONDS, self._trim)
 
     def _trim(self) -> None:
+        """End those that nobody has needed since, beyond what is to be kept."""
         self._trimming = None
-        for connection in self._idle[: max(0, len(self._idle) - self._pool_size)]:
+        surplus = max(0, min(self._fewest_idle, len(self._idle)) - self._pool_size)
+        for connection in self._idle[:surplus]:
             connection.abort()
+        if len(self._idle) - surplus > self._pool_size:
+            self._trim_later()
 
     def _ended(self, connection: Connection) -> None:
         self._connections.discard(connection)

@@ -129,11 +129,11 @@ class Exchange:
         body = request.body
         is_upload = not isinstance(body, bytes) and body is not None
         seconds = request.time_limit if is_upload else request.read_timeout
+        head = self._head()
         connection = way.idle_connection() or await way.new_connection(request)
         self._connection = connection
         if seconds is not None:
             self._timer = loop.call_at(now + seconds, connection.give_up)
-        head = self._head()
         if body is None or (isinstance(body, bytes) and len(body) <= LARGE_BODY_BYTES):
             self._parser = parser = connection.begin(request.method, head + (body or b""))
             self._is_sent = True

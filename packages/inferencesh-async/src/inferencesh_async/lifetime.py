@@ -52,7 +52,8 @@ class InLoop(Generic[K]):
         """Release it; it is of no further use."""
         self._is_closed = True
         keeper, self._keeper = self._keeper, None
-        if keeper is not None:
+        # Nothing can be closed any more in a loop that somebody closed with its connections open.
+        if keeper is not None and self._loop is not None and not self._loop.is_closed():
             await keeper.aclose()
 
     @property
