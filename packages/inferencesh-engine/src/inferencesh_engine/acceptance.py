@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from dataclasses import dataclass, replace
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -211,5 +212,9 @@ def _spec(request: RunRequest, app: App, function: str | None, session: LiveSess
 
 
 def new_id() -> str:
-    """26 random characters, lower-case letters and digits, like the service's own."""
-    return secrets.token_hex(13)
+    """26 characters, lower-case letters and digits, like the service's own: all random but the first three.
+
+    Those follow the clock, so that what comes together lies together in the indexes: a transaction writes few
+    of their pages, where ids all over the place had it write one for each task.
+    """
+    return f"{int(time.time()) & 0xFFF:03x}{secrets.token_hex(12)[1:]}"
