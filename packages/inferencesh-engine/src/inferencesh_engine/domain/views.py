@@ -107,27 +107,29 @@ def _session_members(spec: TaskSpec) -> dict[str, Any]:
 
 def state_dto(task_id: str, state: TaskState) -> dict[str, Any]:
     """The part of a `TaskDTO` that changes, except its output."""
-    return {
-        "status": int(state.status),
-        "status_text": state.status.name.lower(),
-        "updated_at": rfc3339(state.updated_at),
-        "attempt": state.attempt,
-        "worker_id": state.worker_id,
-        **({"error": state.error} if state.error is not None else {}),
-        "events": [_step_dto(task_id, step) for step in state.steps],
-        "logs": logs_dto(task_id, state.logs),
-    }
+    dto: dict[str, Any] = json.loads(f"{{{_state_text(task_id, state)}}}")
+    return dto
 
 
-def _step_dto(task_id: str, step: Step) -> dict[str, Any]:
+def _state_text(task_id: str, state: TaskState) -> str:
+    """The same as JSON, without braces. Written out: an encoder takes three times as long for it."""
+    worker = "null" if state.worker_id is None else _encode(state.worker_id)
+    error = "" if state.error is None else f'"error": {_encode(state.error)}, '
+    events = ", ".join([_step_text(task_id, step) for step in state.steps])
+    logs = _encode(logs_dto(task_id, state.logs)) if state.logs else "[]"
+    return (
+        f'"status": {state.status:d}, "status_text": "{state.status.name.lower()}", '
+        f'"updated_at": "{rfc3339(state.updated_at)}", "attempt": {state.attempt}, "worker_id": {worker}, '
+        f'{error}"events": [{events}], "logs": {logs}'
+    )
+
+
+def _step_text(task_id: str, step: Step) -> str:
     at = rfc3339(step.at)
-    return {
-        "id": f"{task_id}.{step.seq}",
-        "created_at": at,
-        "event_time": at,
-        "task_id": task_id,
-        "status": int(step.status),
-    }
+    return (
+        f'{{"id": "{task_id}.{step.seq}", "created_at": "{at}", "event_time": "{at}", '
+        f'"task_id": "{task_id}", "status": {step.status:d}}}'
+    )
 
 
 def logs_dto(task_id: str, logs: Iterable[LogText]) -> list[dict[str, Any]]:
@@ -198,8 +200,8 @@ class TaskEvent:
     @cached_property
     def json(self) -> bytes:
         """The `TaskDTO` with its `seq` as one line of JSON, without the newline."""
-        changing = _encode({**state_dto(self.view.spec.id, self.state), "seq": self.seq})
-        return f'{self.view.json}, {changing[1:-1]}, "output": {self.state.output.text}}}'.encode()
+        state, changing = self.state, _state_text(self.view.spec.id, self.state)
+        return f'{self.view.json}, {changing}, "seq": {state.seq}, "output": {state.output.text}}}'.encode()
 
 
 @dataclass(frozen=True)
