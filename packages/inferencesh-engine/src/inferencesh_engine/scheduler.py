@@ -160,23 +160,26 @@ class Scheduler:
 
     def wakeup(self, now: float) -> float | None:
         """When `tick` has something to do, if nothing else happens before; None is never."""
-        idle = (worker.since + self._limits.idle_seconds for worker in self._idle())
-        due = (self._overdue_at(self._busy_for(queue[0])) for queue in self._queues.values())
-        return min(itertools.chain(idle, (at for at in due if at is not None and at > now)), default=None)
+        times = [worker.since + self._limits.idle_seconds for worker in self._idle()]
+        for queue in self._queues.values():
+            due = self._overdue_at(self._busy_for(queue[0]))
+            if due is not None and due > now:
+                times.append(due)
+        return min(times, default=None)
 
     def _match(self, now: float) -> list[Command]:
         commands = self._surplus()
-        progress = True
-        while progress:
+        while self._queues:
             served = self._one_round(now)
             commands += served
-            progress = any(not isinstance(command, Stop) for command in served)
+            if all(isinstance(command, Stop) for command in served):
+                break
         return commands + self._surplus()
 
     def _one_round(self, now: float) -> list[Command]:
         """Every app's first ticket gets its chance."""
         commands: list[Command] = []
-        leaving = sum(worker.state is _State.STOPPING for worker in self._workers.values())
+        leaving: int | None = None
         for app, queue in list(self._queues.items()):
             ticket = queue[0]
             command: Command | None = self._dispatched(ticket, now)
@@ -185,6 +188,8 @@ class Scheduler:
                     continue
                 if not self._has_place(ticket):
                     # A place that is being vacated is room for one of those who wait, not for all of them.
+                    if leaving is None:
+                        leaving = self._leaving()
                     leaving -= 1
                     commands += self._make_room(ticket, now) if leaving < 0 else []
                     continue
@@ -209,7 +214,9 @@ class Scheduler:
     def _warm(self, ticket: Ticket) -> _Worker | None:
         """The suitable idle worker, one with the very setup first; the last used is the warmest."""
         suitable = [worker for worker in self._idle() if worker.suits(ticket)]
-        return max(suitable, key=lambda w: (w.setup == ticket.setup, w.since), default=None)
+        if len(suitable) < 2:
+            return suitable[0] if suitable else None
+        return max(suitable, key=lambda w: (w.setup == ticket.setup, w.since))
 
     def _hire(self, ticket: Ticket) -> Start | Dispatch:
         """A worker for a session: nobody's call or setup may have left anything in it."""
@@ -232,8 +239,8 @@ class Scheduler:
 
     def _overdue_at(self, busy: list[_Worker]) -> float | None:
         """When all their calls will have lasted as long as a start takes; None while none runs."""
-        began = max((worker.since for worker in busy if worker.is_set_up), default=None)
-        return None if began is None else began + self._paces[busy[0].app].start_seconds
+        began = [worker.since for worker in busy if worker.is_set_up]
+        return max(began) + self._paces[busy[0].app].start_seconds if began else None
 
     def _busy_for(self, ticket: Ticket) -> list[_Worker]:
         """The workers that will suit the ticket when they are done."""
@@ -279,6 +286,9 @@ class Scheduler:
 
     def _idle(self) -> list[_Worker]:
         return [worker for worker in self._workers.values() if worker.state is _State.IDLE]
+
+    def _leaving(self) -> int:
+        return sum(worker.state is _State.STOPPING for worker in self._workers.values())
 
     def _stop(self, worker: _Worker) -> Stop:
         worker.state = _State.STOPPING
