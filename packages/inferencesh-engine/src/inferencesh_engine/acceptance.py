@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from .domain.problems import Problem
 from .domain.requests import parse_run
 from .domain.session import NEW, app_mismatch, version_mismatch
 from .domain.task import TaskSpec
+from .domain.values import value
 from .input_schema import InputSchema
 from .pool import canonical_setup
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from .settings import Alias
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Acceptable:
     """A task that may be accepted; nothing of it is stored yet.
 

@@ -12,6 +12,7 @@ from inferencesh_core.refs import Ref
 
 from ..blobs import BLOBS_FOLDER
 from ..domain.problems import EngineStartError, Problem
+from ..domain.values import value
 from ..download_cache import CACHE_FOLDER
 from ..settings import Settings
 from .app import DEFAULT_NAMESPACE, SHIPPED_NAMESPACE
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _NO_SETTINGS = Settings()
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Resolved:
     """What a reference means; function None is the app's default."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property, lru_cache
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
+
+from .values import value
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -164,7 +165,7 @@ class SpecView:
         return _spec_text(self.spec)
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class TaskEvent:
     """A task's complete state after the event numbered `seq`; shared by everybody who follows the task."""
 
@@ -204,7 +205,7 @@ class TaskEvent:
         return f'{self.view.json}, {changing}, "seq": {state.seq}, "output": {state.output.text}}}'.encode()
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class RunOutcome:
     """The answer to a run request.
 
