@@ -84,6 +84,7 @@ class Scheduler:
 
     def __init__(self, limits: Limits, worker_ids: Iterable[str] | None = None) -> None:
         self._limits = limits
+        self._few = min(limits.workers, limits.workers_per_app)  # with no more no limit is passed
         self._ids: Iterator[str] = iter(worker_ids or (f"worker-{n}" for n in itertools.count(1)))
         self._workers: dict[str, _Worker] = {}
         # The first app is the next to be served; one that was served goes to the end.
@@ -169,16 +170,13 @@ class Scheduler:
 
     def _match(self, now: float) -> list[Command]:
         commands = self._surplus()
-        while self._queues:
-            served = self._one_round(now)
-            commands += served
-            if all(isinstance(command, Stop) for command in served):
-                break
+        while self._queues and self._one_round(now, commands):
+            pass
         return commands + self._surplus()
 
-    def _one_round(self, now: float) -> list[Command]:
-        """Every app's first ticket gets its chance."""
-        commands: list[Command] = []
+    def _one_round(self, now: float, commands: list[Command]) -> bool:
+        """Every app's first ticket gets its chance; whether one was served."""
+        served = False
         leaving: int | None = None
         for app, queue in list(self._queues.items()):
             ticket = queue[0]
@@ -196,7 +194,8 @@ class Scheduler:
                 command = self._started(ticket, now)
             commands.append(command)
             self._served(app)
-        return commands
+            served = True
+        return served
 
     def _dispatched(self, ticket: Ticket, now: float) -> Dispatch | None:
         worker = self._warm(ticket)
@@ -213,7 +212,8 @@ class Scheduler:
 
     def _warm(self, ticket: Ticket) -> _Worker | None:
         """The suitable idle worker, one with the very setup first; the last used is the warmest."""
-        suitable = [worker for worker in self._idle() if worker.suits(ticket)]
+        workers = self._workers.values()
+        suitable = [worker for worker in workers if worker.state is _State.IDLE and worker.suits(ticket)]
         if len(suitable) < 2:
             return suitable[0] if suitable else None
         return max(suitable, key=lambda w: (w.setup == ticket.setup, w.since))
@@ -273,7 +273,7 @@ class Scheduler:
 
     def _surplus(self) -> list[Command]:
         """Stop idle workers where a probe went over a limit."""
-        if len(self._workers) <= min(self._limits.workers, self._limits.workers_per_app):
+        if len(self._workers) <= self._few:
             return []
         staying = [worker for worker in self._workers.values() if worker.state is not _State.STOPPING]
         stops: list[Command] = []
@@ -295,9 +295,12 @@ class Scheduler:
         return Stop(worker.id)
 
     def _served(self, app: str) -> None:
-        self._queues[app].popleft()
-        self._queues.move_to_end(app)
-        self._forget_if_empty(app)
+        queue = self._queues[app]
+        queue.popleft()
+        if queue:
+            self._queues.move_to_end(app)
+        else:
+            del self._queues[app]
 
     def _forget_if_empty(self, app: str) -> None:
         if not self._queues[app]:
