@@ -8,6 +8,8 @@ from functools import cached_property, lru_cache
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
 
+from inferencesh_core.json_encoder import encoder
+
 from .values import value
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from .encoded import Encoded
     from .task import LogText, Step, TaskSpec, TaskState
 
-_encode = json.JSONEncoder().encode  # built once: json.dumps looks at its options each time
+_encode = encoder()
 
 
 def rfc3339(at: float | None) -> str | None:
