@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_app.worker.protocol import INPUT_FOLDER_VARIABLE
@@ -276,6 +277,7 @@ class Catalog:
         return what_exists("apps", [entry.ref for entry in self._listed()])
 
 
+@lru_cache(maxsize=256)  # the same few come again and again
 def _parsed(reference: str) -> Ref:
     try:
         return Ref.parse(reference)
