@@ -291,6 +291,26 @@ async def test_a_call_whose_row_is_written_while_it_waits_or_runs_has_all_its_ev
         assert replayed[-1].task == ended.task
 
 
+@scenario
+async def test_calls_that_wait_for_a_worker_are_written_once_each_as_they_ended(engine):
+    await ran(engine, do="echo")
+    statements = []
+    await engine.store.writer.write(lambda db: db.set_trace_callback(statements.append))
+    body = {"app": "inline", "function": "texts", "input": {"do": "echo"}, "wait": True}
+    outcomes = await asyncio.gather(*(engine.run(body) for _ in range(20)))
+    ended = [await engine.end_of(outcome) for outcome in outcomes]
+    written = [statement.partition("(")[0].split()[0] for statement in statements if "tasks" in statement]
+    assert written == ["INSERT"] * 20
+    stored = [engine.store.history.get(outcome.task_id) for outcome in outcomes]
+    assert stored == [(event.view.spec, event.state) for event in ended]
+    assert [outcome.task_id for outcome in outcomes] == await ids_in_order(engine)
+
+
+async def ids_in_order(engine):
+    rows = "SELECT id FROM tasks ORDER BY number"
+    return [task_id for (task_id,) in await engine.store.scan(lambda db: db.execute(rows).fetchall())][1:]
+
+
 def test_superseded_outputs_of_a_long_stream_are_dropped_but_the_order_holds(tmp_path):
     async def inside():
         async with running(tmp_path, max_history_bytes=2000) as engine:

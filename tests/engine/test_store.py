@@ -265,6 +265,29 @@ def test_deferred_writes_keep_their_place_before_later_ones(tmp_path):
     assert asyncio.run(inside()) == [0, 1, 2, 3, 4, "now"]
 
 
+def test_a_write_behind_a_deferred_one_passes_those_that_were_deferred_later(tmp_path):
+    async def inside():
+        store = Store(tmp_path, max_log_chars=100)
+        order = []
+        later = asyncio.Event()
+
+        def write(name, settled=lambda *_outcome: None):
+            return Write(lambda _db: order.append(name), settled)
+
+        try:
+            store.writer.defer(write("first"))
+            place = store.writer.defer(write("second"))
+            store.writer.defer(write("later", lambda *_outcome: later.set()))
+            store.writer.submit(write("end"), behind=place)
+            store.writer.submit(write("another end"), behind=place)
+            await asyncio.wait_for(later.wait(), 10)
+        finally:
+            await store.close()
+        return order
+
+    assert asyncio.run(inside()) == ["first", "second", "end", "another end", "later"]
+
+
 async def fill_disk(engine):
     """From now on the database has no room: SQLite says what it says on a full disk."""
     await engine.store.writer.write(use_up_free_pages)

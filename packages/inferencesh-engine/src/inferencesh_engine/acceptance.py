@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass, replace
+import time
+from dataclasses import replace
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from .domain.problems import Problem
 from .domain.requests import parse_run
 from .domain.session import NEW, app_mismatch, version_mismatch
 from .domain.task import TaskSpec
+from .domain.values import value
 from .input_schema import InputSchema
 from .pool import canonical_setup
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from .settings import Alias
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Acceptable:
     """A task that may be accepted; nothing of it is stored yet.
 
@@ -211,5 +213,9 @@ def _spec(request: RunRequest, app: App, function: str | None, session: LiveSess
 
 
 def new_id() -> str:
-    """26 random characters, lower-case letters and digits, like the service's own."""
-    return secrets.token_hex(13)
+    """26 characters, lower-case letters and digits, like the service's own: all random but the first three.
+
+    Those follow the clock, so that what comes together lies together in the indexes: a transaction writes few
+    of their pages, where ids all over the place had it write one for each task.
+    """
+    return f"{int(time.time()) & 0xFFF:03x}{secrets.token_hex(12)[1:]}"

@@ -44,6 +44,8 @@ class LiveTask:
         submitted: Whether the pool has it.
         row_seq: The number of the change up to which its row tells it all; 0 while it has no row, and then
             nothing else of it is in the database.
+        untold: The steps it made while it had no row, each with the state after it.
+        deferred: The writer's number of the last write of it that was deferred.
         plain: Whether all its changes were steps of its first attempt.
         work: What the engine itself is doing for the task: waiting for its time, or storing its files.
     """
@@ -56,6 +58,8 @@ class LiveTask:
     description: Description | None = None
     submitted: bool = False
     row_seq: int = 1
+    untold: list[tuple[Change, TaskState]] = field(default_factory=list)
+    deferred: int = 0
     plain: bool = True
     work: asyncio.Task[None] | None = None
     logs: list[tuple[int, str]] = field(default_factory=list)
@@ -100,6 +104,30 @@ class Ledger:
         self.live[spec.id] = live
         return live
 
+    def keep_later(
+        self, live: LiveTask, insert: Callable[[sqlite3.Connection], TaskState | None]
+    ) -> asyncio.Future[None]:
+        """Have the row of a task that was just begun written before long, at the latest with its end.
+
+        `insert` writes it, and gives the state that this tells if it is not the end.
+        """
+        stored: asyncio.Future[None] = self._loop.create_future()
+
+        def settle(state: TaskState | None, error: Exception | None) -> None:
+            if state is not None and state.seq > live.committed.seq:
+                live.committed = TaskEvent(live.view, state)
+                self.bus.publish(live.id, live.committed)
+            if stored.done():
+                return
+            if error is not None:
+                stored.set_exception(error)
+            else:
+                stored.set_result(None)
+
+        live.row_seq = 0
+        live.deferred = self._store.writer.defer(Write(insert, settle, durable=False))
+        return stored
+
     def refuse(self, live: LiveTask) -> None:
         """Forget a task whose row could not be stored; what is told of it from now on is dropped."""
         self.live.pop(live.id, None)
@@ -134,22 +162,27 @@ class Ledger:
         self, live: LiveTask, change: Change, on_commit: Callable[[], None] | None, at_once: bool
     ) -> None:
         state = live.state
+        crash_points.reached("task.progress")
         durable = at_once or change.status in _DURABLE
+        at_leisure = not (durable or on_commit is not None or self.bus.is_followed(live.id))
+        if at_leisure and live.row_seq == 0 and live.plain:
+            live.untold.append((change, state))  # told with its row
+            return
         write = Write(
             run=self._statement(live, change, state),
             settle=partial(self._settle, live, state, on_commit),
             durable=durable,
             refusable=False,
         )
-        crash_points.reached("task.progress")
         writer = self._store.writer
         if at_once:
             if not writer.write_at_once(write):
                 _log.error("task %s: no room on the disk to store that it is %s", live.id, state.status.name)
-        elif durable or on_commit is not None or self.bus.is_followed(live.id):
-            writer.submit(write)
+        elif at_leisure:
+            live.deferred = writer.defer(write)
         else:
-            writer.defer(write)
+            # An end comes behind what was told of this task. Others may still end before they are written.
+            writer.submit(write, behind=live.deferred if state.terminal else None)
 
     def _statement(
         self, live: LiveTask, change: Change, state: TaskState

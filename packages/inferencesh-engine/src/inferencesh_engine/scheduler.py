@@ -84,6 +84,7 @@ class Scheduler:
 
     def __init__(self, limits: Limits, worker_ids: Iterable[str] | None = None) -> None:
         self._limits = limits
+        self._few = min(limits.workers, limits.workers_per_app)  # with no more no limit is passed
         self._ids: Iterator[str] = iter(worker_ids or (f"worker-{n}" for n in itertools.count(1)))
         self._workers: dict[str, _Worker] = {}
         # The first app is the next to be served; one that was served goes to the end.
@@ -160,23 +161,23 @@ class Scheduler:
 
     def wakeup(self, now: float) -> float | None:
         """When `tick` has something to do, if nothing else happens before; None is never."""
-        idle = (worker.since + self._limits.idle_seconds for worker in self._idle())
-        due = (self._overdue_at(self._busy_for(queue[0])) for queue in self._queues.values())
-        return min(itertools.chain(idle, (at for at in due if at is not None and at > now)), default=None)
+        times = [worker.since + self._limits.idle_seconds for worker in self._idle()]
+        for queue in self._queues.values():
+            due = self._overdue_at(self._busy_for(queue[0]))
+            if due is not None and due > now:
+                times.append(due)
+        return min(times, default=None)
 
     def _match(self, now: float) -> list[Command]:
         commands = self._surplus()
-        progress = True
-        while progress:
-            served = self._one_round(now)
-            commands += served
-            progress = any(not isinstance(command, Stop) for command in served)
+        while self._queues and self._one_round(now, commands):
+            pass
         return commands + self._surplus()
 
-    def _one_round(self, now: float) -> list[Command]:
-        """Every app's first ticket gets its chance."""
-        commands: list[Command] = []
-        leaving = sum(worker.state is _State.STOPPING for worker in self._workers.values())
+    def _one_round(self, now: float, commands: list[Command]) -> bool:
+        """Every app's first ticket gets its chance; whether one was served."""
+        served = False
+        leaving: int | None = None
         for app, queue in list(self._queues.items()):
             ticket = queue[0]
             command: Command | None = self._dispatched(ticket, now)
@@ -185,13 +186,16 @@ class Scheduler:
                     continue
                 if not self._has_place(ticket):
                     # A place that is being vacated is room for one of those who wait, not for all of them.
+                    if leaving is None:
+                        leaving = self._leaving()
                     leaving -= 1
                     commands += self._make_room(ticket, now) if leaving < 0 else []
                     continue
                 command = self._started(ticket, now)
             commands.append(command)
             self._served(app)
-        return commands
+            served = True
+        return served
 
     def _dispatched(self, ticket: Ticket, now: float) -> Dispatch | None:
         worker = self._warm(ticket)
@@ -208,8 +212,11 @@ class Scheduler:
 
     def _warm(self, ticket: Ticket) -> _Worker | None:
         """The suitable idle worker, one with the very setup first; the last used is the warmest."""
-        suitable = [worker for worker in self._idle() if worker.suits(ticket)]
-        return max(suitable, key=lambda w: (w.setup == ticket.setup, w.since), default=None)
+        workers = self._workers.values()
+        suitable = [worker for worker in workers if worker.state is _State.IDLE and worker.suits(ticket)]
+        if len(suitable) < 2:
+            return suitable[0] if suitable else None
+        return max(suitable, key=lambda w: (w.setup == ticket.setup, w.since))
 
     def _hire(self, ticket: Ticket) -> Start | Dispatch:
         """A worker for a session: nobody's call or setup may have left anything in it."""
@@ -232,8 +239,8 @@ class Scheduler:
 
     def _overdue_at(self, busy: list[_Worker]) -> float | None:
         """When all their calls will have lasted as long as a start takes; None while none runs."""
-        began = max((worker.since for worker in busy if worker.is_set_up), default=None)
-        return None if began is None else began + self._paces[busy[0].app].start_seconds
+        began = [worker.since for worker in busy if worker.is_set_up]
+        return max(began) + self._paces[busy[0].app].start_seconds if began else None
 
     def _busy_for(self, ticket: Ticket) -> list[_Worker]:
         """The workers that will suit the ticket when they are done."""
@@ -266,7 +273,7 @@ class Scheduler:
 
     def _surplus(self) -> list[Command]:
         """Stop idle workers where a probe went over a limit."""
-        if len(self._workers) <= min(self._limits.workers, self._limits.workers_per_app):
+        if len(self._workers) <= self._few:
             return []
         staying = [worker for worker in self._workers.values() if worker.state is not _State.STOPPING]
         stops: list[Command] = []
@@ -280,14 +287,20 @@ class Scheduler:
     def _idle(self) -> list[_Worker]:
         return [worker for worker in self._workers.values() if worker.state is _State.IDLE]
 
+    def _leaving(self) -> int:
+        return sum(worker.state is _State.STOPPING for worker in self._workers.values())
+
     def _stop(self, worker: _Worker) -> Stop:
         worker.state = _State.STOPPING
         return Stop(worker.id)
 
     def _served(self, app: str) -> None:
-        self._queues[app].popleft()
-        self._queues.move_to_end(app)
-        self._forget_if_empty(app)
+        queue = self._queues[app]
+        queue.popleft()
+        if queue:
+            self._queues.move_to_end(app)
+        else:
+            del self._queues[app]
 
     def _forget_if_empty(self, app: str) -> None:
         if not self._queues[app]:

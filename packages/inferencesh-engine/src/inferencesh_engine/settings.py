@@ -99,6 +99,8 @@ class Settings:
 
         An alias without a version is meant by every version of its name that has no alias of its own.
         """
+        if not self.aliases:
+            return None
         exact = Ref(reference.namespace, reference.name, reference.version)
         return self.aliases.get(exact) or self.aliases.get(Ref(reference.namespace, reference.name))
 

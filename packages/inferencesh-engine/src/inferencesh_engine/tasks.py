@@ -101,7 +101,7 @@ class Tasks:
         A call that is over before its row is written is written once, as it ended.
         """
         live = self._open(new)
-        stored = self._insert(new, idempotency, live=live, durable=False)
+        stored = self._ledger.keep_later(live, partial(_insert_begun, live=live, idempotency=idempotency))
         outcome = RunOutcome(live.committed, ended=live.ended)
         await self._dispatch.begin(live)
         # The worker has work, so there is time for that part of the answer which will not change.
@@ -122,16 +122,10 @@ class Tasks:
             raise Problem(429, "queue_full", detail, retry_after=1)
 
     def _insert(
-        self,
-        new: Acceptable,
-        idempotency: Idempotency | None,
-        session: Session | None = None,
-        *,
-        live: LiveTask | None = None,
-        durable: bool,
+        self, new: Acceptable, idempotency: Idempotency | None, session: Session | None, *, durable: bool
     ) -> asyncio.Future[None]:
-        insert = partial(_insert, spec=new.spec, session=session, idempotency=idempotency, live=live)
-        return self._store.writer.begin(insert, durable=durable, soon=live is None)
+        insert = partial(_insert, spec=new.spec, session=session, idempotency=idempotency)
+        return self._store.writer.begin(insert, durable=durable)
 
     def _open(self, new: Acceptable) -> LiveTask:
         live = self._ledger.open(new.spec, received(new.spec), new.app)
@@ -272,24 +266,38 @@ def _cancelling() -> None:
 
 
 def _insert(
-    db: sqlite3.Connection,
-    *,
-    spec: TaskSpec,
-    session: Session | None,
-    idempotency: Idempotency | None,
-    live: LiveTask | None,
+    db: sqlite3.Connection, *, spec: TaskSpec, session: Session | None, idempotency: Idempotency | None
 ) -> None:
-    """Write a new task's row; `live` is the task when it was begun already."""
-    state = received(spec)
-    if live is not None:
-        live.row_seq, state = 0, live.row_state
-    rows.insert(db, spec, state)
+    """Write a new task's row, and what belongs to it."""
+    _insert_as(db, spec, received(spec), idempotency)
     if session is not None:
         sessions.save(db, session)
+    crash_points.reached("task.committing")
+
+
+def _insert_begun(
+    db: sqlite3.Connection, *, live: LiveTask, idempotency: Idempotency | None
+) -> TaskState | None:
+    """Write the row of a task that has begun already, and those of its steps that a row cannot tell.
+
+    Gives the state that this tells; None for an end, which is told by itself.
+    """
+    live.row_seq, told = 0, live.row_state
+    _insert_as(db, live.spec, told, idempotency)
+    live.row_seq = told.seq
+    for step, state in live.untold:
+        if step.seq > told.seq:
+            rows.insert_change(db, live.id, step)
+            told = state
+    crash_points.reached("task.committing")
+    return None if told.terminal else told
+
+
+def _insert_as(
+    db: sqlite3.Connection, spec: TaskSpec, state: TaskState, idempotency: Idempotency | None
+) -> None:
+    rows.insert(db, spec, state)
     if idempotency is not None:
         keys.insert(db, idempotency, spec.id, spec.created_at)
     if spec.webhook is not None:
         due.insert(db, spec.id)
-    if live is not None:
-        live.row_seq = state.seq
-    crash_points.reached("task.committing")

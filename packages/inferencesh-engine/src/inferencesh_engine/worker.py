@@ -280,10 +280,11 @@ class Worker:
             return
         if self._verdict is None or self._verdict == _CANCELLED:
             job = self._let_go(self.job)
+            self._free()  # first: the worker has its next job while this one is brought to its end
             self._observer.on_result(job.task_id, job.attempt, message["output"])
         else:
             self._fail(self._verdict)
-        self._free()
+            self._free()
 
     def _on_failed(self, message: Message) -> None:
         if self.job is not None:

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from inferencesh_core.errors import InferenceError
+from inferencesh_core.json_encoder import encoder
 
 Message = dict[str, Any]
 FailureKind = Literal[
@@ -61,7 +62,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
 }
 
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode  # built once, not for every message
+_encode = encoder(separators=(",", ":"))
 
 
 class WorkerProtocolError(InferenceError):

@@ -6,9 +6,10 @@ Wire protocol 1.3 and 1.4. Python agents read `success` and `data`, or `error.me
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+
+from inferencesh_core.json_encoder import encoder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ ERROR_TYPE_BASE = "https://api.inference.sh/errors/"
 
 _BEFORE_DATA = b'{"success": true, "status": 200, "data": '
 _AFTER_DATA = b', "messages": []}'
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode = encoder(separators=(",", ":"))
 
 
 def to_json(value: Any) -> bytes:

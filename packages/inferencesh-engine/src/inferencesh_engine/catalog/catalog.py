@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_app.worker.protocol import INPUT_FOLDER_VARIABLE
@@ -12,6 +13,7 @@ from inferencesh_core.refs import Ref
 
 from ..blobs import BLOBS_FOLDER
 from ..domain.problems import EngineStartError, Problem
+from ..domain.values import value
 from ..download_cache import CACHE_FOLDER
 from ..settings import Settings
 from .app import DEFAULT_NAMESPACE, SHIPPED_NAMESPACE
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 _NO_SETTINGS = Settings()
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Resolved:
     """What a reference means; function None is the app's default."""
 
@@ -275,6 +277,7 @@ class Catalog:
         return what_exists("apps", [entry.ref for entry in self._listed()])
 
 
+@lru_cache(maxsize=256)  # the same few come again and again
 def _parsed(reference: str) -> Ref:
     try:
         return Ref.parse(reference)

@@ -6,8 +6,9 @@ import json
 from functools import cached_property
 from typing import Any
 
-# Built once: json.dumps would build an encoder for every value.
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+from inferencesh_core.json_encoder import encoder
+
+_encode = encoder(separators=(",", ":"), allow_nan=False)
 
 
 class Encoded:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from .values import value
 
 if TYPE_CHECKING:
     from ..catalog import App
 
 
-@dataclass(frozen=True, kw_only=True)
+@value(frozen=True, kw_only=True)
 class Job:
     """One attempt at one task.
 
@@ -34,7 +36,7 @@ class Job:
     at_once: bool = False
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class FunctionDescription:
     """One entry point of an app and the JSON Schemas of what goes in and comes out."""
 
@@ -44,7 +46,7 @@ class FunctionDescription:
     output_schema: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Description:
     """What a loaded app says about itself."""
 
@@ -57,7 +59,7 @@ class Description:
         return self.functions.get(name or self.default_function)
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class LoadFailure:
     """Why an app could not be loaded: one line, and the traceback."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .values import value
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Ticket:
     """Something that needs a worker.
 
@@ -23,7 +23,7 @@ class Ticket:
     session: str | None = None
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Start:
     """Start a worker for this ticket; it is given the ticket as soon as it is loaded."""
 
@@ -31,7 +31,7 @@ class Start:
     ticket_id: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Dispatch:
     """Give the ticket to this idle worker."""
 
@@ -39,7 +39,7 @@ class Dispatch:
     ticket_id: str
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Stop:
     """Stop this idle worker, and say `gone` when its process has ended."""
 

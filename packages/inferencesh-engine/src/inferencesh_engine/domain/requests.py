@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from types import NoneType
 from typing import Any
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from .encoded import Encoded
 from .problems import Problem
 from .session import MAX_TIMEOUT_SECONDS, NEW
+from .values import value
 
 MAX_URL_CHARS = 2048
 INFRAS = ("private", "cloud", "private_first")
@@ -20,7 +20,7 @@ INFRAS = ("private", "cloud", "private_first")
 _FRACTION = re.compile(r"\.(\d+)", re.ASCII)
 
 
-@dataclass(frozen=True, kw_only=True)
+@value(frozen=True, kw_only=True)
 class RunRequest:
     """What a caller asks to run; unknown members of the body are ignored.
 

@@ -7,7 +7,7 @@ resumed are these changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from inferencesh_core.statuses import TERMINAL_STATUSES
 from inferencesh_core.statuses import TaskStatus as TaskStatus  # noqa: PLC0414  # the rooms around use it
 
 from .encoded import NULL, Encoded
+from .values import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +42,7 @@ class IllegalMoveError(ValueError):
     """A change that the task's state does not allow."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class TaskMarks:
     """How a task is shown to others.
 
@@ -53,7 +54,7 @@ class TaskMarks:
     is_featured: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@value(frozen=True, kw_only=True)
 class TaskSpec:
     """What was asked for; fixed when the task is accepted, its marks aside.
 
@@ -85,7 +86,7 @@ class TaskSpec:
     marks: TaskMarks = TaskMarks()
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Step:
     """A status and when it was entered (Unix seconds)."""
 
@@ -94,7 +95,7 @@ class Step:
     seq: int
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class LogText:
     """The newest text of one log type; times are Unix seconds."""
 
@@ -104,7 +105,7 @@ class LogText:
     content: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@value(frozen=True, kw_only=True)
 class TaskState:
     """Where a task stands after the change numbered `seq`."""
 
@@ -124,7 +125,7 @@ class TaskState:
         return self.status in TERMINAL_STATUSES
 
 
-@dataclass(frozen=True, kw_only=True)
+@value(frozen=True, kw_only=True)
 class Change:
     """What one event changed; None leaves a thing as it was.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property, lru_cache
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
+
+from inferencesh_core.json_encoder import encoder
+
+from .values import value
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from .encoded import Encoded
     from .task import LogText, Step, TaskSpec, TaskState
 
-_encode = json.JSONEncoder().encode  # built once: json.dumps looks at its options each time
+_encode = encoder()
 
 
 def rfc3339(at: float | None) -> str | None:
@@ -107,27 +110,29 @@ def _session_members(spec: TaskSpec) -> dict[str, Any]:
 
 def state_dto(task_id: str, state: TaskState) -> dict[str, Any]:
     """The part of a `TaskDTO` that changes, except its output."""
-    return {
-        "status": int(state.status),
-        "status_text": state.status.name.lower(),
-        "updated_at": rfc3339(state.updated_at),
-        "attempt": state.attempt,
-        "worker_id": state.worker_id,
-        **({"error": state.error} if state.error is not None else {}),
-        "events": [_step_dto(task_id, step) for step in state.steps],
-        "logs": logs_dto(task_id, state.logs),
-    }
+    dto: dict[str, Any] = json.loads(f"{{{_state_text(task_id, state)}}}")
+    return dto
 
 
-def _step_dto(task_id: str, step: Step) -> dict[str, Any]:
+def _state_text(task_id: str, state: TaskState) -> str:
+    """The same as JSON, without braces. Written out: an encoder takes three times as long for it."""
+    worker = "null" if state.worker_id is None else _encode(state.worker_id)
+    error = "" if state.error is None else f'"error": {_encode(state.error)}, '
+    events = ", ".join([_step_text(task_id, step) for step in state.steps])
+    logs = _encode(logs_dto(task_id, state.logs)) if state.logs else "[]"
+    return (
+        f'"status": {state.status:d}, "status_text": "{state.status.name.lower()}", '
+        f'"updated_at": "{rfc3339(state.updated_at)}", "attempt": {state.attempt}, "worker_id": {worker}, '
+        f'{error}"events": [{events}], "logs": {logs}'
+    )
+
+
+def _step_text(task_id: str, step: Step) -> str:
     at = rfc3339(step.at)
-    return {
-        "id": f"{task_id}.{step.seq}",
-        "created_at": at,
-        "event_time": at,
-        "task_id": task_id,
-        "status": int(step.status),
-    }
+    return (
+        f'{{"id": "{task_id}.{step.seq}", "created_at": "{at}", "event_time": "{at}", '
+        f'"task_id": "{task_id}", "status": {step.status:d}}}'
+    )
 
 
 def logs_dto(task_id: str, logs: Iterable[LogText]) -> list[dict[str, Any]]:
@@ -162,7 +167,7 @@ class SpecView:
         return _spec_text(self.spec)
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class TaskEvent:
     """A task's complete state after the event numbered `seq`; shared by everybody who follows the task."""
 
@@ -198,11 +203,11 @@ class TaskEvent:
     @cached_property
     def json(self) -> bytes:
         """The `TaskDTO` with its `seq` as one line of JSON, without the newline."""
-        changing = _encode({**state_dto(self.view.spec.id, self.state), "seq": self.seq})
-        return f'{self.view.json}, {changing[1:-1]}, "output": {self.state.output.text}}}'.encode()
+        state, changing = self.state, _state_text(self.view.spec.id, self.state)
+        return f'{self.view.json}, {changing}, "seq": {state.seq}, "output": {state.output.text}}}'.encode()
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class RunOutcome:
     """The answer to a run request.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import deque
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_DEFER_SECONDS = 0.01
+# Longer than a short call takes in a crowd: what is told of it on the way is written together with its end.
+_DEFER_SECONDS = 0.025
 # With so many tasks at once nobody's answer is next: commits are cheaper together. How far apart they are is
 # a small part of the time that the last of the crowd waits anyway.
 _CROWD = 8
@@ -85,7 +87,8 @@ class Writer:
         connection.execute("PRAGMA busy_timeout = 0")  # the loop must not stand still for a lock
         self._loop = loop
         self._waiting: list[Write] = []
-        self._deferred: list[Write] = []
+        self._deferred: deque[tuple[float, Write]] = deque()  # each with the time by which it is committed
+        self._deferrals = 0
         self._commit_handle: asyncio.Handle | None = None
         self._flush: asyncio.TimerHandle | None = None
         self._syncer = _Syncer(wal_of(path), loop)
@@ -101,14 +104,9 @@ class Writer:
         return await future
 
     def begin(
-        self,
-        run: Callable[[sqlite3.Connection], T],
-        *,
-        durable: bool = True,
-        refusable: bool = True,
-        soon: bool = True,
+        self, run: Callable[[sqlite3.Connection], T], *, durable: bool = True, refusable: bool = True
     ) -> asyncio.Future[T]:
-        """Commit this as `write` does, when the caller has come to a pause; not `soon` defers it."""
+        """Commit this as `write` does, when the caller has come to a pause."""
         future: asyncio.Future[T] = self._loop.create_future()
 
         def settle(result: Any, error: Exception | None) -> None:
@@ -119,12 +117,15 @@ class Writer:
             else:
                 future.set_result(result)
 
-        (self.submit if soon else self.defer)(Write(run, settle, durable, refusable))
+        self.submit(Write(run, settle, durable, refusable))
         return future
 
-    def submit(self, write: Write) -> None:
-        """Commit this as soon as possible, after everything that came before it."""
-        self._take_deferred()
+    def submit(self, write: Write, *, behind: int | None = None) -> None:
+        """Commit this as soon as possible, after everything that came before it.
+
+        With `behind`, the number of a deferred write, what was deferred after that one need not come first.
+        """
+        self._take_deferred(self._deferrals if behind is None else behind)
         self._waiting.append(write)
         if self._commit_handle is not None:
             return
@@ -135,15 +136,20 @@ class Writer:
             # Not at once: what else this turn of the loop brings joins the transaction.
             self._commit_handle = self._loop.call_soon(self._commit_waiting)
 
-    def defer(self, write: Write) -> None:
-        """Commit this with the next write, or in a few milliseconds when there is none."""
-        self._deferred.append(write)
+    def defer(self, write: Write) -> int:
+        """Commit this before the next write that has to come behind it, or a few milliseconds from now.
+
+        Gives its number among all that was deferred: see `submit`.
+        """
+        self._deferrals += 1
+        self._deferred.append((self._loop.time() + _DEFER_SECONDS, write))
         if self._flush is None:
             self._flush = self._loop.call_later(_DEFER_SECONDS, self._commit_deferred)
+        return self._deferrals
 
     def write_at_once(self, write: Write) -> bool:
         """Have this, and all before it, on the disk when this returns; False when there is no room for it."""
-        self._take_deferred()
+        self._take_deferred(self._deferrals)
         self._waiting.append(write)
         self._commit_all()
         self._syncer.sync()
@@ -152,6 +158,7 @@ class Writer:
     async def close(self) -> None:
         """Commit what is waiting; what the full disk keeps out stays undone."""
         await self.checkpoints.close()
+        self._take_deferred(self._deferrals)
         self._commit_all()
         if self._flush is not None:
             self._flush.cancel()
@@ -162,12 +169,22 @@ class Writer:
 
     def _commit_deferred(self) -> None:
         self._flush = None
+        self._take_due()
+        if self._deferred:
+            self._flush = self._loop.call_at(self._deferred[0][0], self._commit_deferred)
         self._commit_waiting()
 
-    def _take_deferred(self) -> None:
-        # The timer is left to ring: it then finds nothing, or what was deferred since and may come sooner.
-        self._waiting += self._deferred
-        self._deferred.clear()
+    def _take_deferred(self, through: int) -> None:
+        """Let what was deferred, up to the one with this number, come with the next commit."""
+        # The timer is left to ring: it then looks who is next.
+        deferred = self._deferred
+        for _ in range(len(deferred) - (self._deferrals - through)):
+            self._waiting.append(deferred.popleft()[1])
+
+    def _take_due(self) -> None:
+        now = self._loop.time()
+        while self._deferred and self._deferred[0][0] <= now:
+            self._waiting.append(self._deferred.popleft()[1])
 
     def _commit_waiting(self) -> None:
         """Commit, unless a checkpoint wants a moment; then that goes on with this."""
@@ -178,7 +195,6 @@ class Writer:
         if self._commit_handle is not None:
             self._commit_handle.cancel()
             self._commit_handle = None
-        self._take_deferred()
         batch, self._waiting = self._waiting, []
         held = self._commit(batch) if batch else []
         if held:
