@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certificates import AUTHORITY, serving_as
-from inferencesh_async.tls_layer import Security, TlsLayer
+from inferencesh_async.tls_layer import PIECE_BYTES, Security, TlsLayer
 
 SERVING = serving_as("api.test")
 TRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -70,9 +70,9 @@ class Reader:
 class Bench:
     """A layer with a server on the other end of its socket."""
 
-    def __init__(self, host="api.test", size=5000, context=TRUSTING, pauses_after=None):
+    def __init__(self, host="api.test", size=5000, context=TRUSTING, pauses_after=None, at_once=3000):
         self.socket, self.reader = Socket(), Reader(size, pauses_after)
-        self.layer = TlsLayer(Security(context, host, memoryview(bytearray(3000))), self.reader)
+        self.layer = TlsLayer(Security(context, host, memoryview(bytearray(at_once))), self.reader)
         self.to_server, self.from_server = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.server = SERVING.wrap_bio(self.to_server, self.from_server, server_side=True)
         self.layer.connection_made(self.socket)
@@ -150,6 +150,24 @@ def test_a_reader_that_pauses_gets_the_rest_when_it_goes_on():
         await asyncio.sleep(0)
         assert bench.reader.received == b"y" * 9000
         assert bench.socket.is_read
+
+    in_loop(test)
+
+
+@pytest.mark.parametrize("pauses_after", [None, 100_000])
+def test_much_that_comes_at_once_is_taken_piece_by_piece(pauses_after):
+    async def test():
+        content = bytes(range(256)) * 2000
+        assert len(content) > 5 * PIECE_BYTES
+        bench = Bench(size=90_000, at_once=2 * len(content), pauses_after=pauses_after)
+        bench.shake_hands()
+        bench.server.write(content)
+        bench.receive(bench.from_server.read())
+        if pauses_after:
+            assert pauses_after < len(bench.reader.received) < len(content)
+            bench.layer.resume_reading()
+            await asyncio.sleep(0)
+        assert bench.reader.received == content
 
     in_loop(test)
 

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 
+PIECE_BYTES = 64 * 1024
+"""How much is given to OpenSSL at once."""
+
+NOTHING = memoryview(b"")
+
+
 class Security(NamedTuple):
     """How connections to an origin are encrypted.
 
@@ -106,9 +112,12 @@ class TlsLayer(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """See `asyncio.BufferedProtocol`."""
-        self._incoming.write(self._buffer[:nbytes])
-        if not self.secured.done():
-            self._shake_hands()
+        received = self._buffer[:nbytes]
+        if self.secured.done():
+            self._receive(received)
+            return
+        self._incoming.write(received)
+        self._shake_hands()
         if self.secured.done():
             self._receive()
 
@@ -143,29 +152,43 @@ class TlsLayer(asyncio.BufferedProtocol):
         self.secured.set_exception(error)
         self.secured.exception()  # who waits for it may have left, and asyncio would complain
 
-    def _receive(self) -> None:
+    def _receive(self, received: memoryview = NOTHING) -> None:
         """Hand on what has come whole."""
-        read: Any = self._tls.read  # which gives a number where it fills a buffer; its type does not tell
         is_full = True
         while is_full and not self._is_paused and not self._transport.is_closing():
             buffer = self._connection.get_buffer(-1)
-            count, size = 0, len(buffer)
             try:
-                while count < size and (more := read(size - count, buffer[count:])):
-                    count += more
-                is_full = count == size
-                is_over = not is_full
-            except ssl.SSLWantReadError:
-                is_full = is_over = False
+                count, received, is_over = self._decrypt(received, buffer)
             except ssl.SSLError as error:
                 self._connection.fail(error)
                 return
+            is_full = count == len(buffer)
             if self._outgoing.pending:
                 self._send()
             if count:
                 self._connection.buffer_updated(count)
             if is_over:
                 self._transport.abort()
+        self._incoming.write(received)  # for when it is not paused any more
+
+    def _decrypt(self, received: memoryview, buffer: memoryview) -> tuple[int, memoryview, bool]:
+        """Fill a buffer; give how far, what was not needed for it, and whether nothing comes after it."""
+        read: Any = self._tls.read  # which gives a number where it fills a buffer; its type does not tell
+        count, size = 0, len(buffer)
+        while count < size:
+            try:
+                more = read(size - count, buffer[count:])
+            except ssl.SSLWantReadError:
+                if not received:
+                    break
+                # Piece by piece, or each connection would keep as much memory as ever came to it at once.
+                self._incoming.write(received[:PIECE_BYTES])
+                received = received[PIECE_BYTES:]
+                continue
+            if not more:
+                return count, received, True
+            count += more
+        return count, received, False
 
     def _send(self) -> None:
         if data := self._outgoing.read():

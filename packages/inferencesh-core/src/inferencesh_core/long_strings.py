@@ -7,7 +7,6 @@ be found, which goes at the speed of memory: in lines of 100 kB and more it is f
 from __future__ import annotations
 
 import os
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,11 +14,6 @@ if TYPE_CHECKING:
 
 WORTH_SEARCHING = 8 * 1024
 """Bytes; in less the search costs as much as it spares."""
-
-WORTH_KEEPING = 64 * 1024
-"""Bytes; the memory of longer ones is kept for the next."""
-
-_KEPT_BYTES = 4 * 1024 * 1024
 
 _STAND_IN = os.urandom(16).hex()  # random, so that no sender can spell it
 
@@ -32,8 +26,6 @@ def read(data: bytes | bytearray, loads: Callable[[bytes | bytearray], Any]) -> 
     Raises:
         ValueError: It is not JSON.
     """
-    if len(data) >= WORTH_KEEPING:
-        keep_memory()
     start, end = _middle_string(data)
     if end - start < len(data) // 2 or data.find(b"\\", start, end) >= 0:
         return loads(data)
@@ -46,17 +38,6 @@ def read(data: bytes | bytearray, loads: Callable[[bytes | bytearray], Any]) -> 
     ):  # what stood between the quotes was no string, or it is `loads` that has to say what is wrong
         return loads(data)
     return document[0] if _put(document, text) else loads(data)
-
-
-@cache
-def keep_memory() -> None:
-    """Have the memory of what is freed used for what comes next, for blocks of up to 4 MiB.
-
-    The allocator of glibc maps each block over 128 KiB afresh, until one as large has been freed: see
-    M_MMAP_THRESHOLD in mallopt(3). The system clears each page of it, which takes longer than filling it: an
-    answer that grows would pay for that with every line. Elsewhere this does nothing.
-    """
-    bytes(_KEPT_BYTES)
 
 
 def _middle_string(data: bytes | bytearray) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ..json_codec import codec
+from ..memory import WORTH_KEEPING, keep_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,6 +95,8 @@ class LineDecoder:
         Raises:
             LineTooLongError: After the values before the long line.
         """
+        if len(chunk) >= WORTH_KEEPING:
+            keep_memory()
         end = chunk.rfind(b"\n") + 1
         # `split` looks at every byte by itself, which in a long line takes half as long as parsing it.
         lines: list[Line] = [*BytesIO(chunk).readlines(end)] if end else []
