@@ -11,7 +11,7 @@ import pytest
 from certificates import bundle, serving_as
 from inferencesh_async.asyncio_transport import AsyncioTransport
 from inferencesh_core.config import ClientConfig
-from inferencesh_core.errors import ConnectError, TransportError
+from inferencesh_core.errors import ConnectError, ResponseTooLongError, TransportError
 from inferencesh_core.http import environment
 from inferencesh_core.http.http_client_transport import HttpClientTransport
 from inferencesh_core.http.messages import Request
@@ -128,6 +128,58 @@ def test_no_more_idle_connections_are_kept_than_configured(make_transport):
         transport.send_together([get(server.url)] * 3)
         assert server.connections == 3
         transport.pass_time(lambda: server.open_connections == 1)
+
+
+def test_a_stream_closed_unread_leaves_its_answer_to_nobody(transport):
+    with Loopback(lambda e: e.answer(e.target.encode() * 10)) as server:
+        transport.open(get(f"{server.url}/first")).close()
+        assert transport.send(get(f"{server.url}/second")).body == b"/second" * 10
+
+
+def test_an_answer_that_was_too_long_leaves_nothing_to_the_next(make_transport):
+    transport = make_transport(max_response_bytes=100)
+
+    def handle(exchange):
+        exchange.start()
+        exchange.chunk(b"x" * (101 if exchange.target == "/long" else 100))
+        exchange.chunk(b"")
+
+    with Loopback(handle) as server:
+        with pytest.raises(ResponseTooLongError):
+            transport.send(get(f"{server.url}/long"))
+        assert transport.send(get(f"{server.url}/next")).body == b"x" * 100
+
+
+def test_a_proxy_that_refuses_is_named_without_its_password(transport, monkeypatch):
+    monkeypatch.setenv("no_proxy", "")
+    with Loopback(lambda e: e.answer(b"", 407)) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.replace("://", "://user:proxy-password@"))
+        with pytest.raises(ConnectError, match="407") as told:
+            transport.send(get("https://elsewhere.test/x?token=secret"))
+    assert "proxy-password" not in str(told.value)
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"": "a"}, {"X:": "a"}, {" X": "a"}, {"X": "a\nb"}, {"X": "a\rb"}],
+    ids=repr,
+)
+def test_a_header_that_is_none_is_not_sent(transport, headers):
+    with Loopback(lambda e: e.answer()) as server:
+        with pytest.raises(ValueError, match=r"[Hh]eader"):
+            transport.send(Request("GET", server.url, headers))
+        assert transport.send(get(server.url)).status == 200
+    assert len(server.seen) == 1
+
+
+def test_what_no_header_can_hold_is_said_without_saying_it(transport):
+    with (
+        Loopback(lambda e: e.answer()) as server,
+        pytest.raises(ValueError, match=r"latin-1|Authorization") as told,
+    ):
+        transport.send(Request("GET", server.url, {"Authorization": "Bearer secret-€"}))
+    assert "secret" not in str(told.value)
 
 
 def test_a_header_with_a_line_end_in_it_is_not_sent(transport):

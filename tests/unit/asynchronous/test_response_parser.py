@@ -130,6 +130,13 @@ def test_some_responses_have_no_body_whatever_they_say(method, status):
     assert parser.leaves_connection_open
 
 
+def test_a_server_that_changes_the_protocol_unasked_is_asked_no_more():
+    parser = ResponseParser()
+    feed(parser, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")
+    assert parser.is_finished
+    assert not parser.leaves_connection_open
+
+
 def test_headers_of_one_name_are_joined_and_folded_ones_unfolded():
     parser = ResponseParser()
     feed(parser, b"HTTP/1.1 200\r\nX: a\r\n  b\r\nx: c\r\nEmpty:\r\nContent-Length: 0, 0\r\n\r\n")
@@ -149,11 +156,14 @@ def test_headers_of_one_name_are_joined_and_folded_ones_unfolded():
         b"HTTP/1.1 200 OK\r\n folded: first\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: \xa05\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: ²\r\n\r\n".encode("latin-1"),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain",
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * (LONGEST_HEAD_BYTES // 6 + 1),
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * (LONGEST_HEAD_BYTES // 6 + 1) + b"\r\n",
     ],
 )
 def test_what_is_no_response_is_an_error(wire):

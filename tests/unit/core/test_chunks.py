@@ -51,7 +51,20 @@ def test_a_body_that_breaks_off_is_not_finished(contents, data):
     assert not decoder.finished
 
 
-@pytest.mark.parametrize("wire", [b"xyz\r\n", b"-1\r\n", b"\r\n\r\n", b"3\r\nabcdef\r\n", b"1" * 5000])
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"xyz\r\n",
+        b"-1\r\n",
+        b"0x1\r\na\r\n",
+        b"+1\r\na\r\n",
+        b"1_0\r\n",
+        b" 1\r\n",
+        b"\r\n\r\n",
+        b"3\r\nabcdef\r\n",
+        b"1" * 5000,
+    ],
+)
 def test_broken_framing_is_an_error(wire):
     with pytest.raises(ChunkError):
         ChunkDecoder().feed(wire)

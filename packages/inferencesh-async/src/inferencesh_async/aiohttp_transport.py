@@ -272,13 +272,21 @@ def as_transport_error(error: Exception, where: str) -> TransportError | UploadE
         return error.__cause__
     if isinstance(error, aiohttp.ClientSSLError):
         return CertificateError(f"{where}: no secure connection: {error}")
-    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)):
-        return ConnectError(f"{where}: cannot connect: {error}")
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return ConnectError(f"{where}: no connection in time")
+    if reason := _why_not_connected(error):
+        return ConnectError(f"{where}: cannot connect: {reason}")
     if isinstance(error, asyncio.TimeoutError):
         return ReadTimeoutError(f"{where}: no answer in time")
     return TransportError(f"{where}: the connection broke: {str(error) or type(error).__name__}")
+
+
+def _why_not_connected(error: Exception) -> str | None:
+    if isinstance(error, aiohttp.ClientHttpProxyError):  # its text has the proxy's address, with the password
+        return f"the proxy answered {error.status} {error.message}"
+    if isinstance(error, aiohttp.InvalidURL):
+        return "it is no address"
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "not in time"
+    return str(error) if isinstance(error, aiohttp.ClientConnectorError) else None
 
 
 def _time_for_all(request: Request) -> aiohttp.ClientTimeout:

@@ -6,6 +6,7 @@ that a program does which makes a few calls, and of what a call costs it is the 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
@@ -78,8 +79,8 @@ class _Ways:
         return way
 
     async def close(self) -> None:
-        for way in {id(way): way for way in self._known.values()}.values():
-            await way.close()
+        self._slots.close()
+        await asyncio.gather(*(way.close() for way in {*self._known.values()}))
 
     def _new(self, written: str, request: Request) -> Way:
         origin = _parsed(written, request)

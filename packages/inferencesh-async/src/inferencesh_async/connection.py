@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
-from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inferencesh_core.http.messages import SEND_SECONDS
 
+from .bodies import parts_of
 from .response_parser import ResponseError, ResponseParser
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable
+
+    from .bodies import Blocks
 
 RECEIVE_BUFFER_BYTES = 512 * 1024
 
 READ_AHEAD_BYTES = RECEIVE_BUFFER_BYTES
 """How much of a response may arrive before its reader takes it; then the socket is read no more."""
+
+
+class TimeIsUpError(Exception):
+    """What somebody waited for did not come in time."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -41,13 +48,16 @@ class Connection(asyncio.BufferedProtocol):
         "_error",
         "_is_lost",
         "_is_paused",
+        "_is_sending",
         "_is_sending_paused",
+        "_loop",
         "_parser",
         "_transport",
         "_waiter",
     )
 
     _transport: asyncio.Transport
+    _loop: asyncio.AbstractEventLoop
 
     def __init__(self, buffer: memoryview, ended: Callable[[Connection], None]) -> None:
         self._buffer = buffer
@@ -60,6 +70,7 @@ class Connection(asyncio.BufferedProtocol):
         self._waiter: asyncio.Future[None] | None = None
         self._is_lost = False
         self._is_paused = False
+        self._is_sending = False
         self._is_sending_paused = False
 
     # --- what its user does ---
@@ -70,27 +81,45 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.write(head)
         return parser
 
-    async def send_body(self, blocks: AsyncGenerator[memoryview, None], *, in_chunks: bool) -> bool:
+    async def send_body(self, blocks: Blocks, *, in_chunks: bool, encrypted: bool) -> bool:
         """Send a body; give whether all of it was sent: an answer that comes sooner ends it.
 
         Raises:
-            TimeoutError: A block did not leave in time.
+            UploadError: The body cannot be read.
+            TimeIsUpError: A part of it did not leave in time.
             OSError: The connection broke.
         """
-        async with aclosing(blocks):
-            async for block in blocks:
-                if in_chunks:
-                    self._transport.write(b"%x\r\n" % len(block))
-                self._transport.write(block)
-                if in_chunks:
-                    self._transport.write(b"\r\n")
-                if self._is_sending_paused:
-                    await self._drained()
-                if self._has_answer():
-                    return False
+        self._is_sending = True
+        try:
+            while block := await self._next_block(blocks):
+                for part in parts_of(block, encrypted=encrypted):
+                    if in_chunks:
+                        self._transport.write(b"%x\r\n" % len(part))
+                    self._transport.write(part)
+                    if in_chunks:
+                        self._transport.write(b"\r\n")
+                    if self._is_held_up():
+                        await self._drained()
+                    if self._has_answer():
+                        return False
+            if block is None:
+                return False
+        finally:
+            blocks.close()
         if in_chunks:
             self._transport.write(b"0\r\n\r\n")
+        self._is_sending = False
         return True
+
+    async def _next_block(self, blocks: Blocks) -> bytes | None:
+        """Give the next block of a body; ``None`` when the answer came first."""
+        reading = blocks.next()
+        while not reading.done():
+            if self._has_answer():
+                return None
+            either: set[asyncio.Future[Any]] = {reading, self.change()}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        return reading.result()
 
     def take_nowait(self) -> bytes:
         """Give what has arrived of the body, ``b""`` when that is nothing; what went wrong comes after that.
@@ -136,22 +165,40 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.abort()
         self._wake()
 
-    def give_up(self) -> None:
-        """End it because the time is over."""
-        self.fail(asyncio.TimeoutError())
-
     def abort(self) -> None:
         """End it."""
         self._transport.abort()
 
+    def drop(self, after: Callable[[], None]) -> None:
+        """End it from whatever thread, and call something in its loop then."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self.abort)
+            self._loop.call_soon_threadsafe(after)
+
     def rest(self) -> None:
         """Wait for the next request."""
-        self._parser = None
+        self._parser, self._is_sending = None, False
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for a change, and none has come."""
+        return self._waiter is not None
 
     @property
     def is_usable(self) -> bool:
         """Whether it has not ended."""
         return not self._is_lost and self._error is None and not self._transport.is_closing()
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the exchange is over without a rest, and another one may follow."""
+        return (
+            self._parser is not None
+            and self._parser.leaves_connection_open
+            and not self._arrived_bytes
+            and not self._transport.get_write_buffer_size()
+            and self.is_usable
+        )
 
     def was_left(self) -> bool:
         """Whether something has come that the loop has not seen, which can only be the server's farewell."""
@@ -167,6 +214,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.BaseProtocol`."""
         self._transport = transport  # type: ignore[assignment]  # it is one that reads and writes
+        self._loop = asyncio.get_running_loop()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the loop passes it
         """See `asyncio.BufferedProtocol`."""
@@ -189,7 +237,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._arrived_bytes > READ_AHEAD_BYTES and not self._is_paused and not parser.is_finished:
                 self._is_paused = True
                 self._transport.pause_reading()
-        if content or parser.is_finished or parser.status:
+        if parser.status:
             self._wake()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -211,28 +259,34 @@ class Connection(asyncio.BufferedProtocol):
 
     def _verdict(self, exc: BaseException | None) -> BaseException | None:
         """Give what it means to the response at hand that the connection ended."""
-        if self._parser is None:
+        parser = self._parser
+        if parser is None:
             return exc or ConnectionAbortedError("the server closed it")
-        if exc is not None:
-            return None if self._parser.is_finished else exc
+        # Who answers before all was sent, and closes, resets what is on its way.
+        if exc is not None and not parser.is_finished and not (self._is_sending and parser.status):
+            return exc
         try:
-            self._parser.end()
+            parser.end()
         except ResponseError as error:
-            return error
+            return exc or error
         return None
 
     async def _drained(self) -> None:
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(SEND_SECONDS, self.give_up)
+        timer = loop.call_later(SEND_SECONDS, self.fail, TimeIsUpError())
         try:
-            while self._is_sending_paused and not self._has_answer():
+            while self._is_held_up() and not self._has_answer():
                 await self.change()
         finally:
             timer.cancel()
 
+    def _is_held_up(self) -> bool:
+        """Whether nothing can be sent for now, or any more."""
+        return self._is_sending_paused or self._transport.is_closing()
+
     def _has_answer(self) -> bool:
         self.check()
-        return self._parser is None or bool(self._parser.status)
+        return self._parser is not None and bool(self._parser.status)
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from inferencesh_core.errors import CertificateError, ConnectError
+from inferencesh_core.errors import CertificateError, ConnectError, InferenceError
 
 from .connection import Connection
 from .exchange import Exchange
@@ -29,6 +31,9 @@ SURPLUS_SECONDS = 1.0
 
 CLOSING_SECONDS = 1.0
 """How long connections may take to end before they are left behind."""
+
+LEAVING_SECONDS = 1.0
+"""How long a name may still be tried when nobody waits for it any more."""
 
 NEXT_ADDRESS_SECONDS = 0.25
 """How long an address of a name may take before the next is tried too, as RFC 8305 recommends."""
@@ -53,6 +58,15 @@ class Origin(NamedTuple):
     def is_encrypted(self) -> bool:
         """Whether it is spoken to by TLS."""
         return self.scheme == "https"
+
+    @property
+    def is_named(self) -> bool:
+        """Whether its addresses have to be looked up."""
+        for family in (socket.AF_INET, socket.AF_INET6):
+            with contextlib.suppress(OSError):
+                socket.inet_pton(family, self.host)
+                return False
+        return True
 
     @property
     def header(self) -> str:
@@ -104,13 +118,15 @@ class Direct:
 
     async def send(self, request: Request) -> Response:
         """Perform an exchange; see `Transport.send`."""
+        began = asyncio.get_running_loop().time()
         slot = self._slots.take_at_once() or await self._slots.take(request.shown, request.read_timeout)
-        return await Exchange(self, request, slot).response()
+        return await Exchange(self, request, slot, began).response()
 
     async def open(self, request: Request) -> Exchange:
         """Open a response; see `Transport.open`."""
+        began = asyncio.get_running_loop().time()
         slot = self._slots.take_at_once() or await self._slots.take(request.shown, request.read_timeout)
-        exchange = Exchange(self, request, slot)
+        exchange = Exchange(self, request, slot, began)
         await exchange.open()
         return exchange
 
@@ -124,10 +140,13 @@ class Direct:
         self._has_none_left = asyncio.Event()
         for connection in tuple(self._connections):
             connection.fail(ConnectionAbortedError("the client was closed"))
+        pending: set[asyncio.Future[Any]] = {*self._connecting}
         if self._connections:
-            waiting = asyncio.ensure_future(self._has_none_left.wait())
-            await asyncio.wait({waiting}, timeout=CLOSING_SECONDS)
-            waiting.cancel()
+            pending.add(asyncio.ensure_future(self._has_none_left.wait()))
+        if pending:
+            _, late = await asyncio.wait(pending, timeout=CLOSING_SECONDS)
+            for each in late:
+                each.cancel()
 
     def idle_connection(self) -> Connection | None:
         """Give one that waits, the one that has waited least."""
@@ -139,46 +158,53 @@ class Direct:
             connection.abort()
         return None
 
-    async def new_connection(self, request: Request) -> Connection:
-        """Connect.
+    async def new_connection(self, request: Request, ends: float | None) -> Connection:
+        """Connect, by the given time of the loop's clock where there is one.
 
         Raises:
             ConnectError: There is no connection, or not in time.
             CertificateError: It cannot be a secure one.
+            ConfigurationError: The bundle of authorities cannot be read.
         """
-        security = None
-        if self.origin.is_encrypted:
-            context = await self._trust.context()
-            security = Security(context, self.origin.host, self._buffers.encrypted)
-        seconds = min(request.connect_timeout, request.read_timeout)
-        connecting: Connecting = asyncio.get_running_loop().create_task(self._connect(security))
+        loop = asyncio.get_running_loop()
+        seconds = request.connect_timeout
+        if ends is not None:
+            seconds = max(0.0, min(seconds, ends - loop.time()))
+        where = f"{request.shown}: cannot connect"
+        if self._is_closed:
+            raise ConnectError(f"{where}: the client was closed")
+        connecting: Connecting = loop.create_task(self._connect())
         self._connecting.add(connecting)
+        connecting.add_done_callback(self._connecting.discard)
         try:
             await asyncio.wait({connecting}, timeout=seconds)
-        finally:
-            self._connecting.discard(connecting)
-            if not connecting.done():
-                connecting.cancel()
-                connecting.add_done_callback(_drop)
+        except BaseException:
+            self._leave(connecting)
+            raise
         if not connecting.done():
-            raise ConnectError(f"{request.shown}: cannot connect: not within {seconds:g} s")
+            self._leave(connecting)
+            raise ConnectError(f"{where}: not within {seconds:g} s")
         if connecting.cancelled() or self._is_closed:
             _drop(connecting)
-            raise ConnectError(f"{request.shown}: cannot connect: the client was closed")
+            raise ConnectError(f"{where}: the client was closed")
         if error := connecting.exception():
             raise _not_connected(error, request) from error
         connection = connecting.result()
+        if not connection.is_usable:
+            raise ConnectError(f"{where}: the server closed it")
         self._connections.add(connection)
         return connection
 
-    async def _connect(self, security: Security | None) -> Connection:
+    async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
         connection = Connection(self._buffers.plain, self._ended)
-        protocol: Connection | TlsLayer = TlsLayer(security, connection) if security else connection
+        protocol: Connection | TlsLayer = connection
         host, port = self.origin.host, self.origin.port
+        if self.origin.is_encrypted:
+            security = Security(await self._trust.context(), host, self._buffers.encrypted)
+            protocol = TlsLayer(security, connection)
         connect: Callable[..., Any] = loop.create_connection
-        is_address = ":" in host or host[-1].isdigit()
-        if not is_address and isinstance(loop, asyncio.BaseEventLoop):  # others do not know of it
+        if self.origin.is_named and isinstance(loop, asyncio.BaseEventLoop):  # others do not know of it
             connect = partial(connect, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
         await connect(lambda: protocol, host, port)
         if isinstance(protocol, TlsLayer):
@@ -188,6 +214,15 @@ class Direct:
                 connection.abort()
                 raise
         return connection
+
+    def _leave(self, connecting: Connecting) -> None:
+        """End a connection in the making that nobody waits for any more."""
+        connecting.add_done_callback(_drop)
+        if self.origin.is_named:
+            # asyncio loses sockets where it is cancelled while it tries several addresses.
+            asyncio.get_running_loop().call_later(LEAVING_SECONDS, connecting.cancel)
+        else:
+            connecting.cancel()
 
     def take_back(self, connection: Connection) -> None:
         """Keep a connection for the next request."""
@@ -226,7 +261,9 @@ def _drop(connecting: Connecting) -> None:
         connecting.result().abort()
 
 
-def _not_connected(error: BaseException, request: Request) -> ConnectError:
+def _not_connected(error: BaseException, request: Request) -> InferenceError:
+    if isinstance(error, InferenceError):
+        return error
     broke_off = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
     if isinstance(error, ssl.SSLError) and not isinstance(error, broke_off):
         return CertificateError(f"{request.shown}: no secure connection: {error}")

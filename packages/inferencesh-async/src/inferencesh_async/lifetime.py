@@ -35,6 +35,7 @@ class InLoop(Generic[K]):
         self._kept: K | None = None
         self._keeper: AsyncGenerator[None, None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._finalizer: weakref.finalize[..., InLoop[K]] | None = None
         self._is_closed = False
 
     def get(self) -> K:
@@ -76,7 +77,10 @@ class InLoop(Generic[K]):
         with contextlib.suppress(StopIteration):
             keeper.__anext__().send(None)
         # What this holds is not yet garbage when the client is, so nobody finds it was forgotten.
-        weakref.finalize(self, _let_go, loop, keeper).atexit = False
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        self._finalizer = weakref.finalize(self, _let_go, loop, keeper)
+        self._finalizer.atexit = False
         return kept
 
 

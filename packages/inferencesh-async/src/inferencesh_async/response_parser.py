@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 LONGEST_HEAD_BYTES = 64 * 1024
 
+_HEAD_TOO_LONG = f"its head is longer than {LONGEST_HEAD_BYTES} bytes"
+_BLANKS = " \t\r"
+_MOST_DIGITS = 18
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9]\d\d)(?: |\r?$)")
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -90,7 +93,7 @@ class ResponseParser:
             if not is_complete:
                 self._pending = bytes(memoryview(block)[start:size])
                 if len(self._pending) > LONGEST_HEAD_BYTES:
-                    raise ResponseError(f"its head is longer than {LONGEST_HEAD_BYTES} bytes")
+                    raise ResponseError(_HEAD_TOO_LONG)
                 return b""
             self._pending = b""
         content = self._content_in(block, start, size)
@@ -119,6 +122,8 @@ class ResponseParser:
         """
         start = 0
         while found := _END_OF_HEAD.search(block, start, size):
+            if found.end() - start > LONGEST_HEAD_BYTES:
+                raise ResponseError(_HEAD_TOO_LONG)
             head = str(memoryview(block)[start : found.start()], "latin-1")
             start = found.end()
             status_line, *lines = head.split("\n")
@@ -137,6 +142,8 @@ class ResponseParser:
         headers = self.headers
         options = {option.strip() for option in headers.get("connection", "").lower().split(",")}
         self._is_kept_alive = "close" not in options if is_newest else "keep-alive" in options
+        if self.status == _SWITCHING_PROTOCOLS:  # to which nobody agreed
+            self._is_kept_alive = False
         coding, length = headers.get("transfer-encoding"), headers.get("content-length")
         if self._to_be_without_body or self.status in _WITHOUT_BODY:
             self.is_finished = True
@@ -180,19 +187,19 @@ def _fields(lines: list[str]) -> dict[str, str]:
     name = ""
     for line in lines:
         if line[:1] in {" ", "\t"} and name:  # an old way to write long values
-            fields[name] += " " + line.strip()
+            fields[name] += " " + line.strip(_BLANKS)
             continue
         written, colon, value = line.partition(":")
         if not colon or not _FIELD_NAME.fullmatch(written):
             raise ResponseError(f"{line[:80]!r} is no header")
-        name, value = written.lower(), value.strip()
+        name, value = written.lower(), value.strip(_BLANKS)
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
     return fields
 
 
 def _length_in(value: str) -> int:
-    lengths = {each.strip() for each in value.split(",")}
+    lengths = {each.strip(_BLANKS) for each in value.split(",")}
     length = lengths.pop()
-    if lengths or not (length.isascii() and length.isdigit()):
+    if lengths or not (length.isascii() and length.isdigit()) or len(length) > _MOST_DIGITS:
         raise ResponseError(f"its Content-Length is {value[:80]!r}")
     return int(length)

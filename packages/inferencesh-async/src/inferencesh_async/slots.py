@@ -54,6 +54,12 @@ class Slots:
         finally:
             timer.cancel()
 
+    def close(self) -> None:
+        """Tell those who wait that there will be none."""
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_exception(ConnectError("cannot connect: the client was closed"))
+
     def put_back(self) -> None:
         """Hand a slot on, or keep it for the next one who comes."""
         while self._waiting:

@@ -94,6 +94,10 @@ class TlsLayer(asyncio.BufferedProtocol):
         self._transport.resume_reading()
         asyncio.get_running_loop().call_soon(self._receive)
 
+    def get_write_buffer_size(self) -> int:
+        """Give how much has not left yet."""
+        return self._transport.get_write_buffer_size()
+
     def get_extra_info(self, name: str) -> Any:
         """Give what is known of the socket."""
         return self._transport.get_extra_info(name)
@@ -157,22 +161,22 @@ class TlsLayer(asyncio.BufferedProtocol):
         is_full = True
         while is_full and not self._is_paused and not self._transport.is_closing():
             buffer = self._connection.get_buffer(-1)
-            try:
-                count, received, is_over = self._decrypt(received, buffer)
-            except ssl.SSLError as error:
-                self._connection.fail(error)
-                return
+            count, received, end = self._decrypt(received, buffer)
             is_full = count == len(buffer)
             if self._outgoing.pending:
                 self._send()
             if count:
                 self._connection.buffer_updated(count)
-            if is_over:
+            if isinstance(end, ssl.SSLError):
+                self._connection.fail(end)
+            elif end:
                 self._transport.abort()
         self._incoming.write(received)  # for when it is not paused any more
 
-    def _decrypt(self, received: memoryview, buffer: memoryview) -> tuple[int, memoryview, bool]:
-        """Fill a buffer; give how far, what was not needed for it, and whether nothing comes after it."""
+    def _decrypt(
+        self, received: memoryview, buffer: memoryview
+    ) -> tuple[int, memoryview, bool | ssl.SSLError]:
+        """Fill a buffer; give how far, what was not needed for it, and whether or why nothing follows."""
         read: Any = self._tls.read  # which gives a number where it fills a buffer; its type does not tell
         count, size = 0, len(buffer)
         while count < size:
@@ -185,6 +189,8 @@ class TlsLayer(asyncio.BufferedProtocol):
                 self._incoming.write(received[:PIECE_BYTES])
                 received = received[PIECE_BYTES:]
                 continue
+            except ssl.SSLError as error:
+                return count, received, error
             if not more:
                 return count, received, True
             count += more

@@ -8,6 +8,7 @@ Block: TypeAlias = "bytes | bytearray"
 
 _MAX_SIZE_LINE_BYTES = 4096
 _LINE_END = b"\r\n"
+_HEXADECIMAL = b"0123456789abcdefABCDEF"
 
 _WORTH_A_VIEW = 1024
 """Bytes; of less, a copy is made sooner than a view."""
@@ -111,10 +112,8 @@ class ChunkDecoder:
 
 
 def _size_in(line: bytes) -> int:
-    try:
-        size = int(line.split(b";", 1)[0], 16)
-    except ValueError:
-        size = -1
-    if size < 0:
+    digits = line.split(b";", 1)[0].rstrip(b" \t")
+    # What `int` takes besides, signs and underscores, others read differently.
+    if not digits or digits.strip(_HEXADECIMAL):
         raise ChunkError(f"{line[:40]!r} is no size of a chunk")
-    return size
+    return int(digits, 16)

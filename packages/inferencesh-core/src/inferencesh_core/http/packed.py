@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 
+MOST_AT_ONCE = 64 * 1024 * 1024
+"""What a block may hold, in bytes unpacked: a few kilobytes can be made to hold gigabytes."""
+
 _EITHER_HEADER = zlib.MAX_WBITS | 32
 
 
@@ -26,13 +29,16 @@ class _Unpacker:
         self._member = zlib.decompressobj(_EITHER_HEADER)
 
     def __call__(self, block: bytes) -> bytes:
-        unpacked = b""
+        unpacked, room = [], MOST_AT_ONCE
         try:
             while block:
                 if self._member.eof:
                     self._member = zlib.decompressobj(_EITHER_HEADER)
-                unpacked += self._member.decompress(block)
-                block = self._member.unused_data
+                unpacked.append(self._member.decompress(block, room + 1))
+                room -= len(unpacked[-1])
+                if room < 0:
+                    raise ValueError(f"a body has more than {MOST_AT_ONCE} bytes packed into a block")
+                block = self._member.unconsumed_tail or self._member.unused_data
         except zlib.error as error:
             raise ValueError("a body is not packed as it says") from error
-        return unpacked
+        return b"".join(unpacked)
