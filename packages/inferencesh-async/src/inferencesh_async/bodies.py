@@ -28,6 +28,7 @@ class Blocks:
 
     def __init__(self, body: UploadSource | bytes) -> None:
         self._body = body
+        """What is left to begin with; ``b""`` once all has been read."""
         self._file: BinaryIO | None = None
         self._left: float = 0
         self._reading: asyncio.Future[bytes] | None = None
@@ -38,12 +39,12 @@ class Blocks:
         It fails with an `UploadError` when the file cannot be read.
         """
         loop = asyncio.get_running_loop()
-        if isinstance(self._body, bytes):
-            self._reading = loop.create_future()
-            self._reading.set_result(self._body)
-            self._body = b""
-        else:
+        if not isinstance(self._body, bytes):
             self._reading = loop.run_in_executor(None, self._read, self._body)
+            return self._reading
+        self._reading = loop.create_future()
+        self._reading.set_result(self._body)
+        self._body = b""
         return self._reading
 
     def close(self) -> None:
@@ -63,6 +64,8 @@ class Blocks:
         except OSError as error:
             raise UploadError(f"{source.filename} cannot be read: {error}") from error
         self._left -= len(block)
+        if self._left <= 0:
+            self._body = b""  # its end is known, and needs no thread
         return block
 
     def _close_later(self, reading: asyncio.Future[bytes]) -> None:
