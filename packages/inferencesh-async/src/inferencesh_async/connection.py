@@ -91,7 +91,9 @@ class Connection(asyncio.BufferedProtocol):
         """
         self._is_sending = True
         try:
-            while block := await self._next_block(blocks):
+            reading = blocks.next()
+            while block := await self._come(reading):
+                reading = blocks.next()  # while this one leaves
                 for part in parts_of(block, encrypted=encrypted):
                     if in_chunks:
                         self._transport.write(b"%x\r\n" % len(part))
@@ -111,9 +113,8 @@ class Connection(asyncio.BufferedProtocol):
         self._is_sending = False
         return True
 
-    async def _next_block(self, blocks: Blocks) -> bytes | None:
-        """Give the next block of a body; ``None`` when the answer came first."""
-        reading = blocks.next()
+    async def _come(self, reading: asyncio.Future[bytes]) -> bytes | None:
+        """Give a block of a body that is being read; ``None`` when the answer came first."""
         while not reading.done():
             if self._has_answer():
                 return None
