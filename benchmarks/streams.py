@@ -51,6 +51,7 @@ def _race(script: str, url: str, recording: str, ours: str, options: Options) ->
         "ours": partial(program, ours, script, job, trust()),
         "published": partial(program, "published", script, job, trust()),
         "urllib3 + json": partial(program, "published", "stream_floor.py", job, trust()),
+        "socket": partial(program, "published", "stream_received.py", job, trust()),
         "curl": partial(_downloaded, f"{url}/tasks/{recording}", int(recording.split("-")[1]) + 1),
     }
     return interleave(contenders, options)
