@@ -1,5 +1,6 @@
-"""Ports whose connections are handled byte by byte."""
+"""Connections handled byte by byte: ports on the loopback interface, and sockets that are in memory."""
 
+import asyncio
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -38,3 +39,29 @@ def deaf():
 
     with taken_by(take) as authority:
         yield authority, has_heard
+
+
+class SocketInMemory(asyncio.Transport):
+    """A transport that keeps what is sent, and knows whether it is read."""
+
+    def __init__(self):
+        super().__init__()
+        self.sent, self.unsent, self.is_read, self.is_aborted = b"", 0, True, False
+
+    def write(self, data):
+        self.sent += data
+
+    def get_write_buffer_size(self):
+        return self.unsent
+
+    def is_closing(self):
+        return self.is_aborted
+
+    def abort(self):
+        self.is_aborted = True
+
+    def pause_reading(self):
+        self.is_read = False
+
+    def resume_reading(self):
+        self.is_read = True

@@ -5,33 +5,10 @@ import asyncio
 import pytest
 
 from inferencesh_async.connection import READ_AHEAD_BYTES, Connection
+from ports import SocketInMemory
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-class Socket(asyncio.Transport):
-    def __init__(self):
-        super().__init__()
-        self.sent, self.unsent, self.is_read, self.is_aborted = b"", 0, True, False
-
-    def write(self, data):
-        self.sent += data
-
-    def get_write_buffer_size(self):
-        return self.unsent
-
-    def is_closing(self):
-        return self.is_aborted
-
-    def abort(self):
-        self.is_aborted = True
-
-    def pause_reading(self):
-        self.is_read = False
-
-    def resume_reading(self):
-        self.is_read = True
 
 
 class Bench:
@@ -39,7 +16,7 @@ class Bench:
 
     def __init__(self):
         self.ended = []
-        self.socket = Socket()
+        self.socket = SocketInMemory()
         self.connection = Connection(memoryview(bytearray(1 << 20)), self.ended.append)
         self.connection.connection_made(self.socket)
 

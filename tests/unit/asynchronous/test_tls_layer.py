@@ -11,36 +11,11 @@ from hypothesis import strategies as st
 
 from certificates import AUTHORITY, serving_as
 from inferencesh_async.tls_layer import PIECE_BYTES, Security, TlsLayer
+from ports import SocketInMemory
 
 SERVING = serving_as("api.test")
 TRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 AUTHORITY.configure_trust(TRUSTING)
-
-
-class Socket(asyncio.Transport):
-    """The transport under the layer: it keeps what is sent."""
-
-    def __init__(self):
-        super().__init__()
-        self.sent, self.is_read, self.is_aborted = b"", True, False
-
-    def write(self, data):
-        self.sent += data
-
-    def is_closing(self):
-        return self.is_aborted
-
-    def get_write_buffer_size(self):
-        return 7
-
-    def abort(self):
-        self.is_aborted = True
-
-    def pause_reading(self):
-        self.is_read = False
-
-    def resume_reading(self):
-        self.is_read = True
 
 
 class Reader:
@@ -74,7 +49,7 @@ class Bench:
     """A layer with a server on the other end of its socket."""
 
     def __init__(self, host="api.test", size=5000, context=TRUSTING, pauses_after=None, at_once=3000):
-        self.socket, self.reader = Socket(), Reader(size, pauses_after)
+        self.socket, self.reader = SocketInMemory(), Reader(size, pauses_after)
         self.layer = TlsLayer(Security(context, host, memoryview(bytearray(at_once))), self.reader)
         self.to_server, self.from_server = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.server = SERVING.wrap_bio(self.to_server, self.from_server, server_side=True)
@@ -185,6 +160,7 @@ def test_a_farewell_ends_the_connection_after_what_came_before():
         bench.receive(bench.from_server.read())
         assert bench.reader.received == b"last words"
         assert bench.socket.is_aborted
+        bench.socket.unsent = 7
         assert bench.layer.get_write_buffer_size() == 7
         bench.layer.write(b"too late")
         assert bench.socket.sent == b""
