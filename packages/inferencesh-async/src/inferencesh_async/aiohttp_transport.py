@@ -27,9 +27,8 @@ from inferencesh_core.errors import (
 from inferencesh_core.http.environment import proxy_for
 from inferencesh_core.http.messages import Response, origin_of
 
-from .bodies import blocks_of
+from .bodies import LARGE_BODY_BYTES, blocks_of
 from .connection import READ_AHEAD_BYTES
-from .exchange import LARGE_BODY_BYTES
 from .lifetime import InLoop
 from .slots import MAX_CONNECTIONS, Slots
 from .trust import Trust

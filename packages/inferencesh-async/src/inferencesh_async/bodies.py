@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from inferencesh_core.sources import UploadSource
 
+LARGE_BODY_BYTES = 256 * 1024
+"""Larger ones are sent piece by piece; others leave together with their head."""
+
 READ_BLOCK_BYTES = 1024 * 1024
 TLS_BLOCK_BYTES = 256 * 1024
 """What is encrypted in one go: it is how long the loop is held."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from inferencesh_core.errors import InferenceError, ReadTimeoutError, ResponseTooLongError, TransportError
 from inferencesh_core.http.messages import Response
 
-from .bodies import Blocks
+from .bodies import LARGE_BODY_BYTES, Blocks
 from .connection import TimeIsUpError
 from .request_head import head_of
 from .response_parser import ResponseError
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from .direct import Direct
     from .response_parser import ResponseParser
     from .slots import Slot
-
-LARGE_BODY_BYTES = 256 * 1024
-"""Larger ones are sent piece by piece; others leave together with their head."""
 
 _FAILURES = (OSError, ResponseError, TimeIsUpError)
 

@@ -53,7 +53,7 @@ def head_of(request: Request, host: str) -> Head:
         lines.append("Transfer-Encoding: chunked")
     lines += [f"{name}: {value}" for name, value in headers.items()]
     text = "\r\n".join(lines)
-    if not text.isascii() or text.count("\n") >= len(lines) or _UNSENDABLE.search(text.replace("\r\n", "")):
+    if not text.isascii() or _UNSENDABLE.search("".join(lines)):
         _check(request)
     return Head(text.encode("latin-1") + b"\r\n\r\n", in_chunks)
 
