@@ -119,13 +119,8 @@ def recording(name: str) -> list[bytes]:
     """The whole stream `kind-count-framing`, encoded before the clock runs, in blocks."""
     kind, count, framing = name.split("-")
     values = itertools.chain(STREAMS[kind](int(count)), [update(10, {"response": "done"})])
-    blocks, block = [], bytearray()
-    for piece in FRAMINGS[framing](map(line, values)):
-        block += piece
-        if len(block) >= BLOCK_BYTES:
-            blocks.append(bytes(block))
-            block.clear()
-    return [*blocks, bytes(block) + LAST_CHUNK]
+    whole = b"".join(FRAMINGS[framing](map(line, values))) + LAST_CHUNK
+    return [whole[at : at + BLOCK_BYTES] for at in range(0, len(whole), BLOCK_BYTES)]
 
 
 def response(value: object) -> bytes:
