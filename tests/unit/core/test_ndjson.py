@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferencesh_core.http.ndjson import LineDecoder, LineProblem, LineTooLongError
+from inferencesh_core.http.line_problems import LineProblem
+from inferencesh_core.http.ndjson import LineDecoder, LineTooLongError
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
     ["\u2028", "\x85", "\r", "é漢🙂"]

@@ -18,9 +18,17 @@ Json: TypeAlias = "bytes | bytearray | str"
 
 
 class Codec(NamedTuple):
-    """A pair of functions between JSON and values; see `loads` and `dumps`."""
+    """Functions between JSON and values; see `loads` and `dumps`.
+
+    Attributes:
+        loads: Reads a value.
+        loads_within: Reads the value between two places of a buffer, without a copy where it is mostly one
+            long string.
+        dumps: Writes a value.
+    """
 
     loads: Callable[[Json], Any]
+    loads_within: Callable[[bytes | bytearray, int, int], Any]
     dumps: Callable[[Any], bytes]
 
 
@@ -76,7 +84,7 @@ def _stdlib_codec() -> Codec:
         except ValueError:
             return encode(json.loads(json.dumps(value), parse_constant=lambda _name: None)).encode()
 
-    return Codec(_judged(scan_all, json.loads), stdlib_dumps)
+    return Codec(*_judged(scan_all, json.loads), stdlib_dumps)
 
 
 def _orjson_codec(plain: Codec) -> Codec:
@@ -91,11 +99,13 @@ def _orjson_codec(plain: Codec) -> Codec:
         except TypeError:
             return plain.dumps(value)
 
-    return Codec(_judged(orjson.loads, plain.loads), orjson_dumps)
+    return Codec(*_judged(orjson.loads, plain.loads), orjson_dumps)
 
 
-def _judged(quick: Callable[[Json], Any], judge: Callable[[Json], Any]) -> Callable[[Json], Any]:
-    """Give a parser that reads with ``quick`` and asks ``judge`` about everything unusual."""
+def _judged(
+    quick: Callable[[Json], Any], judge: Callable[[Json], Any]
+) -> tuple[Callable[[Json], Any], Callable[[bytes | bytearray, int, int], Any]]:
+    """Give parsers that read with ``quick`` and ask ``judge`` about everything unusual."""
     from . import long_strings  # noqa: PLC0415 - not needed to import the client
 
     def loads(data: Json) -> Any:
@@ -106,4 +116,10 @@ def _judged(quick: Callable[[Json], Any], judge: Callable[[Json], Any]) -> Calla
         except (ValueError, StopIteration):
             return judge(data)
 
-    return loads
+    def loads_within(data: bytes | bytearray, start: int, end: int) -> Any:
+        try:
+            return long_strings.read(data, quick, start, end)
+        except (ValueError, StopIteration):
+            return judge(data[start:end])
+
+    return loads, loads_within

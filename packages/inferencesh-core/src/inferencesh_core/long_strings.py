@@ -16,46 +16,50 @@ WORTH_SEARCHING = 8 * 1024
 """Bytes; in less the search costs as much as it spares."""
 
 _STAND_IN = os.urandom(16).hex()  # random, so that no sender can spell it
+_STAND_IN_BYTES = _STAND_IN.encode()
 
 
-def read(data: bytes | bytearray, loads: Callable[[bytes | bytearray], Any]) -> Any:
-    """What `loads` makes of `data`, sooner where a string without escapes is half of it or more.
+def read(
+    data: bytes | bytearray,
+    loads: Callable[[bytes | bytearray], Any],
+    start: int = 0,
+    end: int | None = None,
+) -> Any:
+    """What `loads` makes of a part of `data`, sooner where most of it is one string without escapes.
 
     Unlike `loads`, it lets control characters in that string pass, which JSON wants escaped.
 
     Raises:
         ValueError: It is not JSON.
     """
-    start, end = _middle_string(data)
-    if end - start < len(data) // 2 or data.find(b"\\", start, end) >= 0:
-        return loads(data)
+    end = len(data) if end is None else end
+    middle = (start + end) // 2
+    # The text between the quotes around the middle, if there are any.
+    opening, closing = data.rfind(b'"', start, middle) + 1, data.find(b'"', middle, end)
+    is_long = opening and closing - opening >= (end - start) // 2
+    if not is_long or data.find(b"\\", opening, closing) >= 0:
+        return loads(data[start:end])
     try:
-        document = [loads(data[:start] + _STAND_IN.encode() + data[end:])]
+        document = [loads(data[start:opening] + _STAND_IN_BYTES + data[closing:end])]
         with memoryview(data) as view:
-            text = str(view[start:end], "utf-8")
+            text = str(view[opening:closing], "utf-8")
     except (
         ValueError
     ):  # what stood between the quotes was no string, or it is `loads` that has to say what is wrong
-        return loads(data)
-    return document[0] if _put(document, text) else loads(data)
-
-
-def _middle_string(data: bytes | bytearray) -> tuple[int, int]:
-    """Where the text between the quotes around the middle of `data` begins and ends; (0, 0) without them."""
-    middle = len(data) // 2
-    start, end = data.rfind(b'"', 0, middle) + 1, data.find(b'"', middle)
-    return (start, end) if start and end > 0 else (0, 0)
+        return loads(data[start:end])
+    return document[0] if _put(document, text) else loads(data[start:end])
 
 
 def _put(document: list[Any], text: str) -> bool:
     """Put `text` into `document` where the stand-in is; whether it was there."""
     holders: list[Any] = [document]
-    while holders:
-        holder = holders.pop()
-        for key, item in holder.items() if isinstance(holder, dict) else enumerate(holder):
-            if item == _STAND_IN:
-                holder[key] = text
-                return True
-            if isinstance(item, (dict, list)):
+    for holder in holders:
+        for key, item in holder.items() if type(holder) is dict else enumerate(holder):
+            kind = type(item)
+            if kind is str:
+                if item == _STAND_IN:
+                    holder[key] = text
+                    return True
+            elif kind is dict or kind is list:
                 holders.append(item)
     return False
