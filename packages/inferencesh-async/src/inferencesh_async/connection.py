@@ -8,6 +8,7 @@ import select
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_core.http.messages import SEND_SECONDS
+from inferencesh_core.http.receive_window import widen
 
 from .bodies import parts_of
 from .response_parser import ResponseError, ResponseParser
@@ -121,6 +122,10 @@ class Connection(asyncio.BufferedProtocol):
             either: set[asyncio.Future[Any]] = {reading, self.change()}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         return reading.result()
+
+    def expect_much(self) -> None:
+        """Have the response come as fast as it can."""
+        widen(self._transport.get_extra_info("socket"))
 
     def take_nowait(self) -> bytes:
         """Give what has arrived of the body, ``b""`` when that is nothing; what went wrong comes after that.

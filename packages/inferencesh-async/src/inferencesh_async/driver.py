@@ -23,6 +23,7 @@ from inferencesh_core.flow.effects import (
     OpenStream,
     Outcome,
     Read,
+    Receive,
     Send,
     Sleep,
 )
@@ -163,6 +164,11 @@ class _Scope:
     def read(self, effect: Read) -> Awaitable[bytes]:
         return effect.stream.body.read(effect.timeout)  # type: ignore[no-any-return]
 
+    async def receive(self, effect: Receive) -> int:
+        data = await effect.stream.body.read(effect.timeout)
+        effect.sink.add(data)
+        return len(data)
+
     async def close_stream(self, effect: CloseStream) -> None:
         self._streams.remove(effect.stream)
         await effect.stream.body.close()
@@ -227,6 +233,7 @@ _AWAITED: dict[type, Callable[[_Scope, Any], Awaitable[Any]]] = {
     Send: _Scope.send,
     OpenStream: _Scope.open_stream,
     Read: _Scope.read,
+    Receive: _Scope.receive,
     CloseStream: _Scope.close_stream,
     Sleep: _Scope.sleep,
     Call: _Scope.call,

@@ -86,6 +86,7 @@ class Exchange:
         """Wait for the head of the response; see `Transport.open`."""
         try:
             connection, parser = await self._sent()
+            connection.expect_much()
             while not parser.status:
                 connection.check()
                 await connection.change()

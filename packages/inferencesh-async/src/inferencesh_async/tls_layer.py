@@ -10,14 +10,10 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from inferencesh_core.http.tls_codec import NOTHING, TlsCodec
+
 if TYPE_CHECKING:
     from .connection import Connection
-
-
-PIECE_BYTES = 64 * 1024
-"""How much is given to OpenSSL at once."""
-
-NOTHING = memoryview(b"")
 
 
 class Security(NamedTuple):
@@ -47,11 +43,9 @@ class TlsLayer(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_buffer",
+        "_codec",
         "_connection",
-        "_incoming",
         "_is_paused",
-        "_outgoing",
-        "_tls",
         "_transport",
         "secured",
     )
@@ -61,8 +55,7 @@ class TlsLayer(asyncio.BufferedProtocol):
     def __init__(self, security: Security, connection: Connection) -> None:
         self._buffer = security.buffer
         self._connection = connection
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = security.context.wrap_bio(self._incoming, self._outgoing, server_hostname=security.host)
+        self._codec = TlsCodec(security.context, security.host)
         self._is_paused = False
         self.secured: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -72,7 +65,7 @@ class TlsLayer(asyncio.BufferedProtocol):
         """Send data."""
         if self._transport.is_closing():
             return
-        self._tls.write(data)
+        self._codec.encrypt(data)
         self._send()
 
     def abort(self) -> None:
@@ -120,7 +113,7 @@ class TlsLayer(asyncio.BufferedProtocol):
         if self.secured.done():
             self._receive(received)
             return
-        self._incoming.write(received)
+        self._codec.receive(received)
         self._shake_hands()
         if self.secured.done():
             self._receive()
@@ -141,15 +134,14 @@ class TlsLayer(asyncio.BufferedProtocol):
 
     def _shake_hands(self) -> None:
         try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            self._send()
+            is_secure = self._codec.shake_hands()
         except (ssl.SSLError, ssl.CertificateError) as error:
-            self._send()  # what is wrong, for the server to know
+            self._send()
             self._is_not_secure(error)
             self._transport.abort()
-        else:
-            self._send()
+            return
+        self._send()
+        if is_secure:
             self.secured.set_result(None)
 
     def _is_not_secure(self, error: BaseException) -> None:
@@ -161,41 +153,17 @@ class TlsLayer(asyncio.BufferedProtocol):
         is_full = True
         while is_full and not self._is_paused and not self._transport.is_closing():
             buffer = self._connection.get_buffer(-1)
-            count, received, end = self._decrypt(received, buffer)
+            count, received, end = self._codec.decrypt(received, buffer)
             is_full = count == len(buffer)
-            if self._outgoing.pending:
-                self._send()
+            self._send()
             if count:
                 self._connection.buffer_updated(count)
             if isinstance(end, ssl.SSLError):
                 self._connection.fail(end)
             elif end:
                 self._transport.abort()
-        self._incoming.write(received)  # for when it is not paused any more
-
-    def _decrypt(
-        self, received: memoryview, buffer: memoryview
-    ) -> tuple[int, memoryview, bool | ssl.SSLError]:
-        """Fill a buffer; give how far, what was not needed for it, and whether or why nothing follows."""
-        read: Any = self._tls.read  # which gives a number where it fills a buffer; its type does not tell
-        count, size = 0, len(buffer)
-        while count < size:
-            try:
-                more = read(size - count, buffer[count:])
-            except ssl.SSLWantReadError:
-                if not received:
-                    break
-                # Piece by piece, or each connection would keep as much memory as ever came to it at once.
-                self._incoming.write(received[:PIECE_BYTES])
-                received = received[PIECE_BYTES:]
-                continue
-            except ssl.SSLError as error:
-                return count, received, error
-            if not more:
-                return count, received, True
-            count += more
-        return count, received, False
+        self._codec.receive(received)  # for when it is not paused any more
 
     def _send(self) -> None:
-        if data := self._outgoing.read():
+        if data := self._codec.to_send():
             self._transport.write(data)

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .errors import APIError, StreamError, TransportError
-from .flow.effects import close_stream, now, read, sleep
+from .flow.effects import close_stream, now, read, receive, sleep
 from .http.ndjson import LineDecoder, LineTooLongError
 from .http.retry import RETRIED_STATUSES, backoff
 from .timed import Timed
@@ -132,9 +132,8 @@ class Listener(Timed, Generic[T]):
     def _read_all(self, stream: OpenedStream) -> Feed[T, None]:
         decoder = LineDecoder(max_line_bytes=self._config.max_line_bytes)
         heard = yield from now()
-        while chunk := (yield from read(stream, (yield from self._patience(heard)))):
-            heard_more = yield from self._hear(decoder.feed(chunk))
-            chunk = b""  # of a thousand streams that wait for more, none should keep what it has read
+        while (yield from receive(stream, decoder, (yield from self._patience(heard)))):
+            heard_more = yield from self._hear(decoder.lines())
             if self._is_over():
                 yield from self._say_goodbye(stream)
                 return

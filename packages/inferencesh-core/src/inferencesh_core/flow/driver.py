@@ -21,6 +21,7 @@ from .effects import (
     OpenStream,
     Outcome,
     Read,
+    Receive,
     Send,
     Sleep,
 )
@@ -142,6 +143,16 @@ class _Scope:
     def read(self, effect: Read) -> bytes:
         return effect.stream.body.read(effect.timeout)  # type: ignore[no-any-return]
 
+    def receive(self, effect: Receive) -> int:
+        body, sink = effect.stream.body, effect.sink
+        if hasattr(body, "read_into"):
+            count: int = body.read_into(*sink.room(), effect.timeout)
+            sink.received(count)
+            return count
+        data = body.read(effect.timeout)
+        sink.add(data)
+        return len(data)
+
     def close_stream(self, effect: CloseStream) -> None:
         self._streams.remove(effect.stream)
         effect.stream.body.close()
@@ -196,6 +207,7 @@ _PERFORM: dict[type[Effect], Callable[[_Scope, Any], Any]] = {
     Send: _Scope.send,
     OpenStream: _Scope.open_stream,
     Read: _Scope.read,
+    Receive: _Scope.receive,
     CloseStream: _Scope.close_stream,
     Sleep: _Scope.sleep,
     Now: _Scope.now,

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, Union
 
 if TYPE_CHECKING:
     from ..http.messages import Request, Response
@@ -64,6 +64,30 @@ class Read(Effect):
 
     def __init__(self, stream: OpenedStream, timeout: float | None) -> None:
         self.stream = stream
+        self.timeout = timeout
+
+
+class Sink(Protocol):
+    """What takes in the bytes of a stream."""
+
+    def room(self) -> tuple[bytearray, int]:
+        """Give where to put what comes next: into a buffer, from a place to its end, at least 64 KB."""
+
+    def received(self, count: int) -> None:
+        """Take in so many bytes that were put there."""
+
+    def add(self, chunk: bytes, /) -> None:
+        """Take in bytes that are elsewhere."""
+
+
+class Receive(Effect):
+    """Put the next bytes of a stream into a sink; give how many, 0 at its end."""
+
+    __slots__ = ("sink", "stream", "timeout")
+
+    def __init__(self, stream: OpenedStream, sink: Sink, timeout: float | None) -> None:
+        self.stream = stream
+        self.sink = sink
         self.timeout = timeout
 
 
@@ -234,6 +258,12 @@ def read(stream: OpenedStream, timeout: float | None = None) -> Flow[bytes]:
         TransportError: the connection broke.
     """
     result: bytes = yield Read(stream, timeout)
+    return result
+
+
+def receive(stream: OpenedStream, sink: Sink, timeout: float | None = None) -> Flow[int]:
+    """Put the next bytes into a sink; give how many, 0 at the end. Otherwise as `read`."""
+    result: int = yield Receive(stream, sink, timeout)
     return result
 
 

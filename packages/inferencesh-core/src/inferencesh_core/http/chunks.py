@@ -14,6 +14,10 @@ _WORTH_A_VIEW = 1024
 """Bytes; of less, a copy is made sooner than a view."""
 
 
+_WORTH_MOVING_EACH = 32
+"""More parts are put together before they are moved."""
+
+
 class ChunkError(ValueError):
     """The framing of a chunked body is broken."""
 
@@ -48,9 +52,40 @@ class ChunkDecoder:
             ChunkError: they are no chunked body.
         """
         end = len(block) if end is None else end
-        if end - start <= self._left - len(_LINE_END):
-            self._left -= end - start
+        if self._is_all_content(end - start):
             return block[start:end] if isinstance(block, bytes) else bytes(memoryview(block)[start:end])
+        return b"".join(self._parts(block, start, end))
+
+    def strip(self, block: bytearray, start: int, end: int) -> int:
+        """Do as `feed` in place: leave only the content in the block, and give where it ends now.
+
+        Raises:
+            ChunkError: the bytes are no chunked body.
+        """
+        # What is still to come of the chunk at hand is where it should be.
+        content_end = start if self._pending else start + max(0, self._left - len(_LINE_END))
+        if self._is_all_content(end - start):
+            return end
+        parts = self._parts(block, start, end)
+        if content_end > start:
+            del parts[0]
+        if len(parts) > _WORTH_MOVING_EACH:
+            parts = [b"".join(parts)]
+        with memoryview(block) as view:
+            for part in parts:
+                start, content_end = content_end, content_end + len(part)
+                view[start:content_end] = part
+        return content_end
+
+    def _is_all_content(self, size: int) -> bool:
+        """Whether so many bytes are but a part of the chunk at hand; they are taken for received then."""
+        if size > self._left - len(_LINE_END):
+            return False
+        self._left -= size
+        return True
+
+    def _parts(self, block: Block, start: int, end: int) -> list[Block | memoryview]:
+        """Give the content, in parts."""
         if self._pending:
             block = self._pending + bytes(memoryview(block)[start:end])
             start, end = 0, len(block)
@@ -59,7 +94,7 @@ class ChunkDecoder:
         if self._in_trailer:
             position = self._trailer(block, position, end)
         self._pending = bytes(block[position:end])
-        return b"".join(parts)
+        return parts
 
     def _chunks(self, block: Block, position: int, end: int, parts: list[Block | memoryview]) -> int:
         """Collect the content; give where the part begins that needs more bytes."""

@@ -78,7 +78,7 @@ class _DeadlineSocket:
         kind = _RecordsIO if isinstance(self._sock, ssl.SSLSocket) else _DeadlineIO
         raw = kind(self._sock, self._connection)
         # As socket.makefile does: the descriptor stays open until the file is closed as well.
-        self._sock._io_refs += 1  # noqa: SLF001
+        self._connection.wire._io_refs += 1  # noqa: SLF001
         return io.BufferedReader(raw, READ_BLOCK_BYTES)
 
     def sendall(self, data: Any, *flags: int) -> None:
@@ -100,14 +100,15 @@ class BlockwiseResponse(http.client.HTTPResponse):
         """Read the header."""
         super().begin()
         self._decoder = ChunkDecoder()
+        self._is_received_directly = False
         self._block_bytes = READ_BLOCK_BYTES
 
     def read1(self, n: int = -1) -> bytes:
         """Give what is there, and wait only for the first of it; ``b""`` at the end."""
         if self.isclosed() or not self.chunked:
             return super().read1(min(n, READ_BLOCK_BYTES))
-        while block := self.fp.read1(self._block_bytes):
-            if len(block) == self._block_bytes:
+        while block := self.fp.read1(min(n, self._block_bytes) if n >= 0 else self._block_bytes):
+            if len(block) >= READ_BLOCK_BYTES // 2:
                 self._block_bytes = LARGEST_READ_BLOCK_BYTES
             try:
                 content = self._decoder.feed(block)
@@ -117,6 +118,26 @@ class BlockwiseResponse(http.client.HTTPResponse):
                 self.close()
             if content or self._decoder.finished:
                 return content
+        raise http.client.IncompleteRead(b"")
+
+    def read1_into(self, buffer: bytearray, start: int) -> int:
+        """Put what is there into a buffer, from a place on; give how much. Otherwise as `read1`."""
+        with memoryview(buffer) as view:
+            if self.isclosed() or not self.chunked or not self._is_received_directly:
+                # The first of it was received with the header, and waits in the file; then that is empty.
+                self._is_received_directly = True
+                data = self.read1(READ_BLOCK_BYTES)
+                view[start : start + len(data)] = data
+                return len(data)
+            while count := self.fp.raw.readinto(view[start:]):
+                try:
+                    end = self._decoder.strip(buffer, start, start + count)
+                except ChunkError as error:
+                    raise http.client.IncompleteRead(b"") from error
+                if self._decoder.finished:
+                    self.close()
+                if end > start or self._decoder.finished:
+                    return end - start
         raise http.client.IncompleteRead(b"")
 
 
@@ -140,6 +161,12 @@ class WithDeadline:
     def expect_within(self, seconds: float | None) -> None:
         """Limit the time of the reads from now on; ``None`` lifts the limit."""
         self.deadline = None if seconds is None else time.monotonic() + seconds
+
+    def expect_much(self) -> None:
+        """Have the next response come as fast as it can."""
+        from .receive_window import widen  # noqa: PLC0415 - not needed to make calls
+
+        widen(self.wire)
 
     def remaining(self) -> float | None:
         """Give the seconds that are left, ``None`` without a limit.

@@ -14,13 +14,14 @@ import ssl
 import threading
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import CertificateError, ConnectError, ResponseTooLongError
 from .deadlines import (
     LARGEST_READ_BLOCK_BYTES,
     READ_BLOCK_BYTES,
     SEND_BLOCK_BYTES,
+    BlockwiseResponse,
     Connections,
     WithDeadline,
     broken,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from ..config import ClientConfig
     from .messages import Request
     from .transport import ResponseStream, Transport
+
+T = TypeVar("T")
 
 _BREAKS = (OSError, http.client.HTTPException)
 
@@ -129,7 +132,7 @@ class _Direct:
         return Response(response.status, _lower_case(response), body)
 
     def open(self, request: Request) -> _DirectStream:
-        return _DirectStream(self, *self._exchange(request), request)
+        return _DirectStream(self, *self._exchange(request, is_stream=True), request)
 
     def close(self) -> None:
         self._is_closed = True
@@ -147,10 +150,14 @@ class _Direct:
         if self._is_closed:  # by another thread, while this one had the connection
             _close_all(self._idle)
 
-    def _exchange(self, request: Request) -> tuple[_Connection, http.client.HTTPResponse]:
+    def _exchange(
+        self, request: Request, *, is_stream: bool = False
+    ) -> tuple[_Connection, BlockwiseResponse]:
         connection = self._idle_connection() or self._created(request)
         try:
             connection.connect_for(request)
+            if is_stream:
+                connection.expect_much()
             return connection, connection.exchange(request)
         except BaseException:
             connection.close()
@@ -191,7 +198,7 @@ class _Connection(WithDeadline, http.client.HTTPConnection):
         except (OSError, UnicodeError) as error:  # the latter for what cannot be the name of a host
             raise ConnectError(f"{request.shown}: cannot connect: {cause_of(error)}") from error
 
-    def exchange(self, request: Request) -> http.client.HTTPResponse:
+    def exchange(self, request: Request) -> BlockwiseResponse:
         """Send a request, and give the response up to the end of its header."""
         self.timeout = request.read_timeout
         body, headers, close_body = opened_body(request)
@@ -220,7 +227,21 @@ class _Connection(WithDeadline, http.client.HTTPConnection):
         self.close()
 
 
-class _TLSConnection(_Connection, http.client.HTTPSConnection):
+class _EncryptedConnection(http.client.HTTPConnection):
+    default_port = http.client.HTTPS_PORT
+
+    def __init__(self, host: str, *, context: ssl.SSLContext, blocksize: int) -> None:
+        super().__init__(host, blocksize=blocksize)
+        self._context = context
+
+    def connect(self) -> None:
+        from .tls_socket import TlsSocket  # noqa: PLC0415 - not needed to reach an engine of one's own
+
+        super().connect()
+        self.sock: Any = TlsSocket(self.sock, self._context, self.host)
+
+
+class _TLSConnection(_Connection, _EncryptedConnection):
     pass
 
 
@@ -228,7 +249,7 @@ class _DirectStream:
     """A response still arriving."""
 
     def __init__(
-        self, way: _Direct, connection: _Connection, response: http.client.HTTPResponse, request: Request
+        self, way: _Direct, connection: _Connection, response: BlockwiseResponse, request: Request
     ) -> None:
         self._connection: _Connection | None = connection
         self.status = response.status
@@ -236,17 +257,34 @@ class _DirectStream:
         self._way = way
         self._response = response
         self._request = request
-        self._unpack = _unpacker(self.headers.get("content-encoding"))
+        encoding = self.headers.get("content-encoding")
+        self._is_packed = encoding is not None
+        self._unpack = _unpacker(encoding)
+        self._rest = b""
 
     def read(self, timeout: float | None) -> bytes:
         """Give the bytes that arrive next; see `ResponseStream.read`."""
+        return self._received(self._unpacked, timeout) or b""
+
+    def read_into(self, buffer: bytearray, start: int, timeout: float | None) -> int:
+        """Put the bytes that arrive next into a buffer; see `ResponseStreamIntoBuffers.read_into`."""
+        if not self._is_packed:
+            return self._received(partial(self._response.read1_into, buffer, start), timeout) or 0
+        self._rest = self._rest or self.read(timeout)
+        count = min(len(self._rest), len(buffer) - start)
+        with memoryview(buffer) as view:
+            view[start : start + count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def _received(self, receive: Callable[[], T], timeout: float | None) -> T | None:
+        """Give what is received next, ``None`` at the end."""
         if (connection := self._connection) is None:
-            return b""
+            return None
         connection.expect_within(timeout)
         try:
-            while block := self._response.read1(LARGEST_READ_BLOCK_BYTES):
-                if content := self._unpack(block):
-                    return content
+            if received := receive():
+                return received
             if self._response.length:
                 raise http.client.IncompleteRead(b"", self._response.length)
         except _READ_FAILURES as error:
@@ -254,6 +292,12 @@ class _DirectStream:
         self._connection = None
         self._response.close()
         self._way.take_back(connection)
+        return None
+
+    def _unpacked(self) -> bytes:
+        while block := self._response.read1(LARGEST_READ_BLOCK_BYTES):
+            if content := self._unpack(block):
+                return content
         return b""
 
     def close(self) -> None:

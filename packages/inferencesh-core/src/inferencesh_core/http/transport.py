@@ -40,6 +40,16 @@ class ResponseStream(Protocol):
         """Release the connection; from another thread, this also ends a `read` that waits."""
 
 
+class ResponseStreamIntoBuffers(ResponseStream, Protocol):
+    """One that can also be received where it is needed, which spares a copy."""
+
+    def read_into(self, buffer: bytearray, start: int, timeout: float | None) -> int:
+        """Put the bytes that arrive next into a buffer, from a place on; give how many, 0 at the end.
+
+        There are 64 KB to its end at least. Otherwise as `read`.
+        """
+
+
 class Transport(Protocol):
     """Carries requests, blocking. Shared by threads."""
 

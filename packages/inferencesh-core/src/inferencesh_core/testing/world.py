@@ -37,6 +37,7 @@ from ..flow.effects import (
     OpenStream,
     Outcome,
     Read,
+    Receive,
     Send,
     Sleep,
 )
@@ -243,6 +244,14 @@ class _Process:
         else:
             self.wake(error=outcome, after=seconds)
 
+    def receive(self, effect: Receive) -> None:
+        seconds, outcome = effect.stream.body.next(effect.timeout)
+        if isinstance(outcome, bytes):
+            effect.sink.add(outcome)
+            self.wake(len(outcome), after=seconds)
+        else:
+            self.wake(error=outcome, after=seconds)
+
     def close_stream(self, effect: CloseStream) -> None:
         self._streams.remove(effect.stream)
         effect.stream.body.close()
@@ -285,6 +294,7 @@ _PERFORM: dict[type[Effect], Callable[[_Process, Any], None]] = {
     Send: _Process.send,
     OpenStream: _Process.open_stream,
     Read: _Process.read,
+    Receive: _Process.receive,
     CloseStream: _Process.close_stream,
     Sleep: _Process.sleep,
     Now: _Process.now,

@@ -1,0 +1,123 @@
+"""An encrypted socket that takes in large blocks.
+
+That of the standard library asks the kernel twice for each record of 16 KB, which in a stream at full speed
+takes longer than decrypting it.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from typing import TYPE_CHECKING
+
+from .tls_codec import NOTHING, PIECE_BYTES, TlsCodec
+
+if TYPE_CHECKING:
+    import socket
+
+_RECORD_BYTES = 17 * 1024
+"""A record of the largest size, and what is sent with it."""
+
+
+class TlsSocket:
+    """As much of a connected socket as HTTP needs. Nothing leaves it unencrypted.
+
+    Attributes:
+        socket: The plain socket, which is closed with this one. Its time-out is that of each call as a whole,
+            the handshake included; one that waited several times leaves what remained of it.
+
+    Args:
+        socket: It is connected.
+        context: Whom to trust.
+        host: Whom the certificate has to name.
+
+    Raises:
+        ssl.SSLError: The connection cannot be a secure one.
+        OSError: It broke.
+        TimeoutError: The handshake took too long.
+    """
+
+    def __init__(self, socket: socket.socket, context: ssl.SSLContext, host: str) -> None:
+        self.socket = socket
+        self.settimeout, self.fileno, self.close = socket.settimeout, socket.fileno, socket.close
+        self._codec = TlsCodec(context, host)
+        self._failure: ssl.SSLError | None = None
+        try:
+            self._shake_hands()
+        except BaseException:
+            socket.close()
+            raise
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """Fill a buffer with what is there, and wait only for the first of it; give how far, 0 at the end.
+
+        Raises:
+            ssl.SSLError: What came was not encrypted as agreed.
+            OSError: The connection broke.
+            TimeoutError: Nothing came that was whole.
+        """
+        if self._failure is not None:
+            raise self._failure
+        ends = self._end_of_time()
+        count, rest, end = self._codec.decrypt(NOTHING, buffer)
+        while not count and not end:
+            count, rest, end = self._codec.decrypt(self._received(len(buffer)), buffer)
+            if not count and not end:
+                self._hurry(ends)
+        self._send()
+        self._codec.receive(rest)
+        # One that ends without a farewell just ends: whether that was too soon is for HTTP to say.
+        if isinstance(end, ssl.SSLError) and not isinstance(end, ssl.SSLEOFError):
+            self._failure = end
+            if not count:
+                raise end
+        return count
+
+    def sendall(self, data: bytes | memoryview) -> None:
+        """Send data.
+
+        Raises:
+            OSError: The connection broke.
+            TimeoutError: A part of it did not leave.
+        """
+        with memoryview(data) as whole, whole.cast("B") as view:
+            for start in range(0, len(view), PIECE_BYTES):
+                self._codec.encrypt(view[start : start + PIECE_BYTES])
+                self._send()
+
+    def _shake_hands(self) -> None:
+        ends = self._end_of_time()
+        try:
+            while not self._codec.shake_hands():
+                self._send()
+                self._codec.receive(self._received(_RECORD_BYTES))
+                self._hurry(ends)
+        finally:
+            self._send()
+
+    def _end_of_time(self) -> float | None:
+        timeout = self.socket.gettimeout()
+        return None if timeout is None else time.monotonic() + timeout
+
+    def _hurry(self, ends: float | None) -> None:
+        """Have what is still to come of a record take no more time than is left: it may trickle in."""
+        if ends is None:
+            return
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self.socket.settimeout(left)
+
+    def _received(self, size: int) -> memoryview:
+        received = self.socket.recv(max(size, _RECORD_BYTES))
+        if not received:
+            self._codec.receive_end()
+        return memoryview(received)
+
+    def _send(self) -> None:
+        if data := self._codec.to_send():
+            self.socket.sendall(data)
+
+    def _decref_socketios(self) -> None:
+        """Take note that a file on it was closed; `socket.SocketIO` calls it."""
+        self.socket._decref_socketios()  # type: ignore[attr-defined]  # noqa: SLF001
