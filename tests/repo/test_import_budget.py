@@ -34,7 +34,6 @@ UNNEEDED_FOR_A_CALL = {
     "dataclasses",
     "importlib.metadata",
     "inferencesh_core.files",
-    "inferencesh_core.follow",
     "jsonschema",
     "pydantic",
     "requests",
@@ -107,6 +106,12 @@ def test_a_call_loads_few_modules():
 @pytest.mark.parametrize("program", [SYNCHRONOUS, ASYNCHRONOUS], ids=["sync", "async"])
 def test_a_call_loads_nothing_it_does_not_need(program):
     assert not loaded_by_a_call(program) & UNNEEDED_FOR_A_CALL
+
+
+@pytest.mark.usefixtures("without_orjson")
+def test_what_follows_tasks_is_loaded_by_the_client_whose_loop_it_would_hold_later():
+    assert "inferencesh_core.follow" not in loaded_by_a_call(SYNCHRONOUS)
+    assert "inferencesh_core.follow" in loaded_by_a_call(ASYNCHRONOUS)
 
 
 def test_the_names_of_apps_do_not_bring_the_engine():

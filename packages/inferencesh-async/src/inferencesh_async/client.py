@@ -62,6 +62,8 @@ class AsyncInference:
     def __init__(
         self, api_key: str | None = None, base_url: str | None = None, **options: Unpack[ClientOptions]
     ) -> None:
+        # Following is what most programs do. To read its modules from disk later would hold a running loop.
+        from inferencesh_core import follow  # noqa: F401, PLC0415
         from inferencesh_core.assembly import assemble  # noqa: PLC0415 - see above
 
         from .driver import AsyncioDriver  # noqa: PLC0415
