@@ -123,9 +123,9 @@ class Connection(asyncio.BufferedProtocol):
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         return reading.result()
 
-    def expect_much(self) -> None:
-        """Have the response come as fast as it can."""
-        widen(self._transport.get_extra_info("socket"))
+    def expect_much(self, connections: int) -> None:
+        """Have the response come as fast as it can, on one of so many connections."""
+        widen(self._transport.get_extra_info("socket"), connections)
 
     def take_nowait(self) -> bytes:
         """Give what has arrived of the body, ``b""`` when that is nothing; what went wrong comes after that.

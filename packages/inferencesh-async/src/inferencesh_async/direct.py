@@ -130,6 +130,11 @@ class Direct:
         await exchange.open()
         return exchange
 
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return len(self._connections)
+
     async def close(self) -> None:
         """End every connection, and what others wait for."""
         self._is_closed = True

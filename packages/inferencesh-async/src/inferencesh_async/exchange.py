@@ -86,7 +86,7 @@ class Exchange:
         """Wait for the head of the response; see `Transport.open`."""
         try:
             connection, parser = await self._sent()
-            connection.expect_much()
+            connection.expect_much(self._way.connections)
             while not parser.status:
                 connection.check()
                 await connection.change()

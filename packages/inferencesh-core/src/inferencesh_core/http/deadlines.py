@@ -162,11 +162,11 @@ class WithDeadline:
         """Limit the time of the reads from now on; ``None`` lifts the limit."""
         self.deadline = None if seconds is None else time.monotonic() + seconds
 
-    def expect_much(self) -> None:
-        """Have the next response come as fast as it can."""
+    def expect_much(self, connections: int) -> None:
+        """Have the next response come as fast as it can, on one of so many connections."""
         from .receive_window import widen  # noqa: PLC0415 - not needed to make calls
 
-        widen(self.wire)
+        widen(self.wire, connections)
 
     def remaining(self) -> float | None:
         """Give the seconds that are left, ``None`` without a limit.
@@ -247,6 +247,9 @@ class Connections:
             are_cut = self._are_cut
         if are_cut:
             connection.cut()
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def cut(self) -> None:
         """End whatever is read and written by any, and by those that are still to come."""

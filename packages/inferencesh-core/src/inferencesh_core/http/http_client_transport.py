@@ -157,7 +157,7 @@ class _Direct:
         try:
             connection.connect_for(request)
             if is_stream:
-                connection.expect_much()
+                connection.expect_much(len(self._connections))
             return connection, connection.exchange(request)
         except BaseException:
             connection.close()

@@ -6,19 +6,27 @@ import contextlib
 import socket
 import sys
 
-WINDOW_BYTES = 2 * 1024 * 1024
+WIDEST_BYTES = 8 * 1024 * 1024
+ALL_BYTES = 64 * 1024 * 1024
+"""Together: what was sent ahead waits in the memory of the system where its reader is slow."""
 
 
-def widen(connected: socket.socket) -> None:
+def widen(connected: socket.socket, connections: int) -> None:
     """Let a server that has much to tell send megabytes ahead, at once.
 
     Linux begins with 64 KB and finds out by and by that the reader keeps up. Until then each block waits for
     the one before it to be taken, and on one machine it is the reader's processor that sends it. Asking to be
-    woken only once so much is there makes room for it, and does not put an end to finding out, as to ask for
-    a buffer of that size would (SO_RCVLOWAT in socket(7)). Elsewhere this does nothing.
+    woken only once so much is there makes room for it, as far as the system allows, and leaves the finding out
+    alone, which to ask for a buffer of that size would end (SO_RCVLOWAT in socket(7)). Elsewhere this does
+    nothing.
+
+    Args:
+        connected: The connection.
+        connections: How many there are, this one among them.
     """
     if sys.platform != "linux":
         return
+    window = min(WIDEST_BYTES, ALL_BYTES // max(1, connections))
     with contextlib.suppress(OSError):  # it is no connection over TCP, or one that has ended
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, WINDOW_BYTES)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, window)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
