@@ -15,10 +15,9 @@ def widen(connected: socket.socket, connections: int) -> None:
     """Let a server that has much to tell send megabytes ahead, at once.
 
     Linux begins with 64 KB and finds out by and by that the reader keeps up. Until then each block waits for
-    the one before it to be taken, and on one machine it is the reader's processor that sends it. Asking to be
-    woken only once so much is there makes room for it, as far as the system allows, and leaves the finding out
-    alone, which to ask for a buffer of that size would end (SO_RCVLOWAT in socket(7)). Elsewhere this does
-    nothing.
+    the one before it to be taken, and on one machine it is the reader's processor that sends it. To ask to be
+    woken only once so much is there makes room for it, as far as the system allows. Unlike a buffer of that
+    size, it leaves the finding out alone (SO_RCVLOWAT in socket(7)). Elsewhere this does nothing.
 
     Args:
         connected: The connection.
