@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certificates import AUTHORITY, serving_as
-from inferencesh_async.tls_layer import Security, TlsLayer
-from inferencesh_core.http.tls_codec import PIECE_BYTES
+from inferencesh_async.tls_layer import PIECE_BYTES, Security, TlsLayer
 from ports import SocketInMemory
 
 SERVING = serving_as("api.test")

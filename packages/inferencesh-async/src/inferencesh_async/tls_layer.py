@@ -15,6 +15,9 @@ from inferencesh_core.http.tls_codec import NOTHING, TlsCodec
 if TYPE_CHECKING:
     from .connection import Connection
 
+PIECE_BYTES = 64 * 1024
+"""Of thousands of connections, each keeps as much memory as it was ever given at once."""
+
 
 class Security(NamedTuple):
     """How connections to an origin are encrypted.
@@ -55,7 +58,7 @@ class TlsLayer(asyncio.BufferedProtocol):
     def __init__(self, security: Security, connection: Connection) -> None:
         self._buffer = security.buffer
         self._connection = connection
-        self._codec = TlsCodec(security.context, security.host)
+        self._codec = TlsCodec(security.context, security.host, PIECE_BYTES)
         self._is_paused = False
         self.secured: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

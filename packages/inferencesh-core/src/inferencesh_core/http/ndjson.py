@@ -29,7 +29,7 @@ _SHORT_BYTES = 4 * 1024
 
 _ROOM_BYTES = 64 * 1024
 
-_LARGE_ROOM_BYTES = 512 * 1024
+_LARGE_ROOM_BYTES = 1024 * 1024
 """For a stream of which much is there at once: what each piece costs in calls is more than its memory."""
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-PIECE_BYTES = 64 * 1024
-"""How much is given to OpenSSL at once: each connection keeps as much memory as ever waited in it."""
-
 NOTHING = memoryview(b"")
 
 
@@ -17,11 +14,14 @@ class TlsCodec:
     Args:
         context: Whom it trusts.
         host: Whom the certificate has to name.
+        piece_bytes: How much is given to OpenSSL at once. The connection keeps as much memory as ever waited
+            there.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_tls")
+    __slots__ = ("_incoming", "_outgoing", "_piece_bytes", "_tls")
 
-    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+    def __init__(self, context: ssl.SSLContext, host: str, piece_bytes: int) -> None:
+        self._piece_bytes = piece_bytes
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
 
@@ -63,8 +63,8 @@ class TlsCodec:
             except ssl.SSLWantReadError:
                 if not received:
                     break
-                self._incoming.write(received[:PIECE_BYTES])
-                received = received[PIECE_BYTES:]
+                self._incoming.write(received[: self._piece_bytes])
+                received = received[self._piece_bytes :]
                 continue
             except ssl.SSLError as error:
                 return count, received, error

@@ -10,10 +10,12 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 
-from .tls_codec import NOTHING, PIECE_BYTES, TlsCodec
+from .tls_codec import NOTHING, TlsCodec
 
 if TYPE_CHECKING:
     import socket
+
+_PIECE_BYTES = 128 * 1024
 
 _RECORD_BYTES = 17 * 1024
 """A record of the largest size, and what is sent with it."""
@@ -40,7 +42,7 @@ class TlsSocket:
     def __init__(self, socket: socket.socket, context: ssl.SSLContext, host: str) -> None:
         self.socket = socket
         self.settimeout, self.fileno, self.close = socket.settimeout, socket.fileno, socket.close
-        self._codec = TlsCodec(context, host)
+        self._codec = TlsCodec(context, host, _PIECE_BYTES)
         self._failure: ssl.SSLError | None = None
         try:
             self._shake_hands()
@@ -81,8 +83,8 @@ class TlsSocket:
             TimeoutError: A part of it did not leave.
         """
         with memoryview(data) as whole, whole.cast("B") as view:
-            for start in range(0, len(view), PIECE_BYTES):
-                self._codec.encrypt(view[start : start + PIECE_BYTES])
+            for start in range(0, len(view), _PIECE_BYTES):
+                self._codec.encrypt(view[start : start + _PIECE_BYTES])
                 self._send()
 
     def _shake_hands(self) -> None:
