@@ -1,6 +1,9 @@
 """Whom the clients trust, and large bodies in many records."""
 
+import contextlib
+import io
 import os
+import ssl
 
 import pytest
 
@@ -13,8 +16,11 @@ from inferencesh_core.http.http_client_transport import HttpClientTransport
 from inferencesh_core.http.messages import Request
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
+from inferencesh_core.sources import UploadSource
 from inferencesh_core.testing.benches import PATIENCE, Awaited, Blocking
 from inferencesh_core.testing.loopback import Loopback
+from into_buffers import IntoBuffers
+from ports import taken_by
 
 BODY = os.urandom(3_000_000)
 
@@ -28,12 +34,13 @@ def no_authority_named(monkeypatch):
 @pytest.fixture(
     params=[
         (Blocking, HttpClientTransport),
+        (Blocking, IntoBuffers),
         (Blocking, Urllib3Transport),
         (Blocking, RequestsTransport),
         (Awaited, AsyncioTransport),
         (Awaited, AiohttpTransport),
     ],
-    ids=["http.client", "urllib3", "requests", "asyncio", "aiohttp"],
+    ids=["http.client", "http.client into buffers", "urllib3", "requests", "asyncio", "aiohttp"],
 )
 def make_bench(request):
     """Makes a transport of each kind with `verify` set; all are closed at the end."""
@@ -134,3 +141,51 @@ def test_what_came_before_a_cut_is_given_and_the_cut_is_told(make_bench, tmp_pat
             received.extend(iter(lambda: stream.read(PATIENCE), b""))
         stream.close()
     assert b"".join(received) == BODY[:200_000]
+
+
+def test_a_server_that_says_farewell_together_with_its_answer_is_asked_nothing_more(make_bench, tmp_path):
+    """Its connection stays open: it waits for ours to be closed first."""
+    context, left_open = serving_as("127.0.0.1"), []
+
+    def take(connection):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+        heard = b""
+        while b"\r\n\r\n" not in heard:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                heard += tls.read(1 << 16)
+                continue
+            connection.sendall(outgoing.read())
+            incoming.write(connection.recv(1 << 16))
+        tls.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.unwrap()
+        left_open.append(connection.dup())
+        connection.sendall(outgoing.read())
+
+    with taken_by(take, take) as authority:
+        bench = make_bench(bundle(tmp_path))
+        for _ in range(2):
+            assert bench.send(Request("GET", f"https://{authority}/", {})).body == b"answer"
+    for connection in left_open:
+        connection.close()
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
+def test_an_answer_before_all_was_heard_is_taken(tmp_path, encrypted):
+    context = serving_as("127.0.0.1")
+
+    def take(connection):
+        with context.wrap_socket(connection, server_side=True) if encrypted else connection as wire:
+            heard = b""
+            while b"\r\n\r\n" not in heard:
+                heard += wire.recv(1000)
+            wire.sendall(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
+
+    scheme = "https" if encrypted else "http"
+    transport = HttpClientTransport(ClientConfig(verify=bundle(tmp_path)))
+    with taken_by(take) as authority, contextlib.closing(transport):
+        source = UploadSource(lambda: io.BytesIO(BODY * 10), len(BODY) * 10, "f.bin", "x/y", identity=1)
+        request = Request("PUT", f"{scheme}://{authority}/", {}, source)
+        response = transport.send(request)
+    assert (response.status, response.body) == (413, b"no")

@@ -303,16 +303,11 @@ class _Outgoing:
 def opened_body(request: Request) -> tuple[Any, dict[str, str], Callable[[], None]]:
     """Give a request's body as HTTP libraries take it, the headers it asks for, and what closes it."""
     body = request.body
-    if body is None or (isinstance(body, bytes) and not _takes_time(body, request)):
+    if body is None or (isinstance(body, bytes) and len(body) <= SEND_BLOCK_BYTES):
         return body, {}, _nothing
     file, size = (io.BytesIO(body), len(body)) if isinstance(body, bytes) else (body.reader(), body.size)
     outgoing = _Outgoing(file, request.time_limit)
     return outgoing, {} if size is None else {"Content-Length": str(size)}, outgoing.close
-
-
-def _takes_time(body: bytes, request: Request) -> bool:
-    """Tell whether a body can take longer to leave than there is time."""
-    return request.time_limit is not None and len(body) > SEND_BLOCK_BYTES
 
 
 def _nothing() -> None:

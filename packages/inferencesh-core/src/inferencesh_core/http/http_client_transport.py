@@ -242,7 +242,9 @@ class _EncryptedConnection(http.client.HTTPConnection):
 
 
 class _TLSConnection(_Connection, _EncryptedConnection):
-    pass
+    def was_left(self) -> bool:
+        """Whether anything came since the last response, or in one packet with its end."""
+        return self.sock.holds_more or super().was_left()
 
 
 class _DirectStream:
@@ -260,17 +262,18 @@ class _DirectStream:
         encoding = self.headers.get("content-encoding")
         self._is_packed = encoding is not None
         self._unpack = _unpacker(encoding)
-        self._rest = b""
+        self._rest = memoryview(b"")
 
     def read(self, timeout: float | None) -> bytes:
         """Give the bytes that arrive next; see `ResponseStream.read`."""
-        return self._received(self._unpacked, timeout) or b""
+        rest, self._rest = self._rest, memoryview(b"")
+        return bytes(rest) or self._received(self._unpacked, timeout) or b""
 
     def read_into(self, buffer: bytearray, start: int, timeout: float | None) -> int:
         """Put the bytes that arrive next into a buffer; see `ResponseStreamIntoBuffers.read_into`."""
         if not self._is_packed:
             return self._received(partial(self._response.read1_into, buffer, start), timeout) or 0
-        self._rest = self._rest or self.read(timeout)
+        self._rest = self._rest or memoryview(self.read(timeout))
         count = min(len(self._rest), len(buffer) - start)
         with memoryview(buffer) as view:
             view[start : start + count] = self._rest[:count]

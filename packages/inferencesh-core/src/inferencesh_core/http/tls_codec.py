@@ -73,6 +73,11 @@ class TlsCodec:
             count += more
         return count, received, False
 
+    @property
+    def holds_more(self) -> bool:
+        """Whether something that came was not given yet."""
+        return bool(self._incoming.pending or self._tls.pending())
+
     def encrypt(self, data: bytes | memoryview) -> None:
         """Prepare data to be sent."""
         self._tls.write(data)

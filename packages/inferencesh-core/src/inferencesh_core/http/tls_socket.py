@@ -6,6 +6,7 @@ takes longer than decrypting it.
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import time
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ class TlsSocket:
 
     Attributes:
         socket: The plain socket, which is closed with this one. Its time-out is that of each call as a whole,
-            the handshake included; one that waited several times leaves what remained of it.
+            the handshake included; one that received several times leaves what remained of it.
 
     Args:
         socket: It is connected.
@@ -42,9 +43,9 @@ class TlsSocket:
     def __init__(self, socket: socket.socket, context: ssl.SSLContext, host: str) -> None:
         self.socket = socket
         self.settimeout, self.fileno, self.close = socket.settimeout, socket.fileno, socket.close
-        self._codec = TlsCodec(context, host, _PIECE_BYTES)
-        self._failure: ssl.SSLError | None = None
+        self._end: bool | ssl.SSLError = False  # whether nothing follows, or why
         try:
+            self._codec = TlsCodec(context, host, _PIECE_BYTES)
             self._shake_hands()
         except BaseException:
             socket.close()
@@ -58,22 +59,26 @@ class TlsSocket:
             OSError: The connection broke.
             TimeoutError: Nothing came that was whole.
         """
-        if self._failure is not None:
-            raise self._failure
         ends = self._end_of_time()
-        count, rest, end = self._codec.decrypt(NOTHING, buffer)
-        while not count and not end:
-            count, rest, end = self._codec.decrypt(self._received(len(buffer)), buffer)
-            if not count and not end:
+        count, rest = 0, NOTHING
+        if not self._end:
+            count, rest, self._end = self._codec.decrypt(NOTHING, buffer)
+        while not count and not self._end:
+            self._answer()
+            count, rest, self._end = self._codec.decrypt(self._received(len(buffer)), buffer)
+            if not count and not self._end:
                 self._hurry(ends)
-        self._send()
+        self._answer()
         self._codec.receive(rest)
         # One that ends without a farewell just ends: whether that was too soon is for HTTP to say.
-        if isinstance(end, ssl.SSLError) and not isinstance(end, ssl.SSLEOFError):
-            self._failure = end
-            if not count:
-                raise end
+        if not count and isinstance(self._end, ssl.SSLError) and not isinstance(self._end, ssl.SSLEOFError):
+            raise self._end
         return count
+
+    @property
+    def holds_more(self) -> bool:
+        """Whether something was received that nobody has taken; that may be the end."""
+        return bool(self._end) or self._codec.holds_more
 
     def sendall(self, data: bytes | memoryview) -> None:
         """Send data.
@@ -82,10 +87,15 @@ class TlsSocket:
             OSError: The connection broke.
             TimeoutError: A part of it did not leave.
         """
+        timeout, ends = self.socket.gettimeout(), self._end_of_time()
         with memoryview(data) as whole, whole.cast("B") as view:
             for start in range(0, len(view), _PIECE_BYTES):
+                if start:
+                    self._hurry(ends)
                 self._codec.encrypt(view[start : start + _PIECE_BYTES])
                 self._send()
+            if len(view) > _PIECE_BYTES:
+                self.settimeout(timeout)  # the next call has all of it again
 
     def _shake_hands(self) -> None:
         ends = self._end_of_time()
@@ -94,15 +104,17 @@ class TlsSocket:
                 self._send()
                 self._codec.receive(self._received(_RECORD_BYTES))
                 self._hurry(ends)
-        finally:
-            self._send()
+        except ssl.SSLError:
+            self._answer()
+            raise
+        self._send()
 
     def _end_of_time(self) -> float | None:
         timeout = self.socket.gettimeout()
         return None if timeout is None else time.monotonic() + timeout
 
     def _hurry(self, ends: float | None) -> None:
-        """Have what is still to come of a record take no more time than is left: it may trickle in."""
+        """Have the rest take no more time than is left: a record may trickle in, and a body out."""
         if ends is None:
             return
         left = ends - time.monotonic()
@@ -115,6 +127,12 @@ class TlsSocket:
         if not received:
             self._codec.receive_end()
         return memoryview(received)
+
+    def _answer(self) -> None:
+        """Send what the protocol has to say by itself, also what is wrong."""
+        # One that has left needs no answer, and what it said before counts.
+        with contextlib.suppress(ConnectionError):
+            self._send()
 
     def _send(self) -> None:
         if data := self._codec.to_send():
