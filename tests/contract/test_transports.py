@@ -6,11 +6,17 @@ from inferencesh_core.http.http_client_transport import HttpClientTransport
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.contract import AsyncTransportContract, TransportContract
+from into_buffers import IntoBuffers
 
 
 class TestHttpClientTransport(TransportContract):
     def make_transport(self, config):
         return HttpClientTransport(config)
+
+
+class TestHttpClientTransportIntoBuffers(TransportContract):
+    def make_transport(self, config):
+        return IntoBuffers(config)
 
 
 class TestUrllib3Transport(TransportContract):

@@ -9,6 +9,7 @@ from inferencesh_core.http.http_client_transport import HttpClientTransport
 from inferencesh_core.http.requests_transport import RequestsTransport
 from inferencesh_core.http.urllib3_transport import Urllib3Transport
 from inferencesh_core.testing.contract import AsyncTransportContract, TransportContract
+from into_buffers import IntoBuffers
 
 SERVER = serving_as("127.0.0.1")
 
@@ -24,6 +25,13 @@ class TestHttpClientTransport(TransportContract):
 
     def make_transport(self, config):
         return HttpClientTransport(config)
+
+
+class TestHttpClientTransportIntoBuffers(TransportContract):
+    server_context = SERVER
+
+    def make_transport(self, config):
+        return IntoBuffers(config)
 
 
 class TestUrllib3Transport(TransportContract):

@@ -17,11 +17,12 @@ from inferencesh_core.http.http_client_transport import HttpClientTransport
 from inferencesh_core.http.messages import Request
 from inferencesh_core.testing.benches import PATIENCE, Awaited, Blocking
 from inferencesh_core.testing.loopback import Loopback
+from into_buffers import IntoBuffers
 
-BUILT_IN = [(Blocking, HttpClientTransport), (Awaited, AsyncioTransport)]
+BUILT_IN = [(Blocking, HttpClientTransport), (Blocking, IntoBuffers), (Awaited, AsyncioTransport)]
 
 
-@pytest.fixture(params=BUILT_IN, ids=["http.client", "asyncio"])
+@pytest.fixture(params=BUILT_IN, ids=["http.client", "http.client into buffers", "asyncio"])
 def make_transport(request):
     """Makes a transport of each world with some settings; all are closed at the end."""
     made = []
