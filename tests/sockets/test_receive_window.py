@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from inferencesh_core.http.receive_window import WINDOW_BYTES, widen
+from inferencesh_core.http.receive_window import WIDEST_BYTES, widen
 
 
 def options_of(connection):
@@ -30,11 +30,11 @@ def connection():
 def test_there_is_room_for_more_and_a_reader_is_still_woken_by_one_byte(connection):
     ours, peer = connection
     _, room = options_of(ours)
-    widen(ours)
+    widen(ours, 1)
     lowest, more_room = options_of(ours)
     assert lowest == 1
     assert more_room > room
-    widen(ours)
+    widen(ours, 1)
     assert options_of(ours) == (1, more_room)
     ours.settimeout(10)
     peer.sendall(b"x")
@@ -42,19 +42,29 @@ def test_there_is_room_for_more_and_a_reader_is_still_woken_by_one_byte(connecti
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it does nothing")
+def test_one_of_many_gets_less_room_and_one_of_very_many_no_more_than_it_has(connection):
+    ours, _ = connection
+    rooms = [options_of(ours)[1]]
+    for connections in (100_000, 256, 1):
+        widen(ours, connections)
+        rooms.append(options_of(ours)[1])
+    assert rooms[0] == rooms[1] < rooms[2] < rooms[3]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it does nothing")
 def test_much_can_be_sent_before_anything_is_read(connection):
     ours, peer = connection
-    widen(ours)
+    widen(ours, 1)
     peer.setblocking(False)
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
     sent = 0
     block = bytes(64 * 1024)
     ours.settimeout(10)
     with contextlib.suppress(BlockingIOError):
-        while sent <= 2 * WINDOW_BYTES:
+        while sent <= 2 * WIDEST_BYTES:
             sent += peer.send(block)
     assert sent > 64 * 1024
-    assert sent <= 2 * WINDOW_BYTES
+    assert sent <= 2 * WIDEST_BYTES
     left = sent
     while left:
         left -= len(ours.recv(left))
@@ -63,11 +73,11 @@ def test_much_can_be_sent_before_anything_is_read(connection):
 def test_what_is_no_connection_over_tcp_or_no_connection_any_more_is_no_error(connection):
     here, there = socket.socketpair()
     with here, there:
-        widen(here)
+        widen(here, 1)
         there.sendall(b"x")
         assert here.recv(2) == b"x"
-    widen(here)
+    widen(here, 1)
     ours, _ = connection
     ours.close()
-    widen(ours)
+    widen(ours, 1)
     assert ours.fileno() == -1

@@ -271,7 +271,7 @@ def test_what_is_received_goes_into_one_buffer_that_grows_with_its_lines_and_no_
     assert len(line) < len(buffers[0]) <= 3_000_000
 
 
-@pytest.mark.parametrize(("at_once", "most"), [(60, 128 * 1024), (30_000, 128 * 1024), (50_000, 1024 * 1024)])
+@pytest.mark.parametrize(("at_once", "most"), [(60, 128 * 1024), (30_000, 128 * 1024), (50_000, 1280 * 1024)])
 def test_short_lines_need_no_more_room_however_many_come(at_once, most):
     decoder = LineDecoder()
     stream = b'{"n": 123}\n' * (20 * at_once)
