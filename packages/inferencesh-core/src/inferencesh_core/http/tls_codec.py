@@ -57,20 +57,25 @@ class TlsCodec:
         """
         read: Any = self._tls.read  # which gives a number where it fills a buffer; its type does not tell
         count, size = 0, len(buffer)
+        # To ask OpenSSL in vain costs an exception, and a turn of the interpreter among threads.
+        needs_more = not self.holds_more and not self._incoming.eof
         while count < size:
-            try:
-                more = read(size - count, buffer[count:])
-            except ssl.SSLWantReadError:
+            if needs_more:
                 if not received:
                     break
                 self._incoming.write(received[: self._piece_bytes])
                 received = received[self._piece_bytes :]
+            try:
+                more = read(size - count, buffer[count:])
+            except ssl.SSLWantReadError:
+                needs_more = True
                 continue
             except ssl.SSLError as error:
                 return count, received, error
             if not more:
                 return count, received, True
             count += more
+            needs_more = not self._incoming.pending
         return count, received, False
 
     @property
