@@ -255,19 +255,6 @@ def test_a_body_that_is_taken_in_trickles_is_given_up_in_time_as_a_whole(serving
             ours.sendall(bytes(8_000_000))
 
 
-def test_each_body_has_all_the_time_that_was_set(serving):
-    def take(connection):
-        with serving.wrap_socket(connection, server_side=True, suppress_ragged_eofs=True) as tls:
-            while tls.recv(1 << 16):
-                pass
-
-    with connected(take) as ours:
-        ours.settimeout(PATIENCE / 2)
-        ours.sendall(bytes(1_000_000))
-        assert ours.socket.gettimeout() == PATIENCE / 2
-        ours.close()
-
-
 def test_what_is_not_encrypted_as_agreed_is_an_error_after_what_was(serving):
     def take(connection):
         server = Server(connection, serving)

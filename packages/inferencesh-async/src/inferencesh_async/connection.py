@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_core.http.messages import SEND_SECONDS
+from inferencesh_core.http.readiness import is_ready
 from inferencesh_core.http.receive_window import widen
 
 from .bodies import parts_of
@@ -209,11 +209,7 @@ class Connection(asyncio.BufferedProtocol):
     def was_left(self) -> bool:
         """Whether something has come that the loop has not seen, which can only be the server's farewell."""
         wire: socket.socket = self._transport.get_extra_info("socket")
-        if not hasattr(select, "poll"):
-            return bool(select.select([wire], [], [], 0)[0])
-        poll = select.poll()
-        poll.register(wire, select.POLLIN)
-        return bool(poll.poll(0))
+        return is_ready(wire, 0)
 
     # --- what the loop tells it ---
 

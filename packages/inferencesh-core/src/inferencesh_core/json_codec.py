@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_WORTH_SEARCHING = 8 * 1024
+"""Bytes; in less the search for a long string costs as much as it spares."""
+
 Json: TypeAlias = "bytes | bytearray | str"
 
 
@@ -106,17 +109,18 @@ def _judged(
     quick: Callable[[Json], Any], judge: Callable[[Json], Any]
 ) -> tuple[Callable[[Json], Any], Callable[[bytes | bytearray, int, int], Any]]:
     """Give parsers that read with ``quick`` and ask ``judge`` about everything unusual."""
-    from . import long_strings  # noqa: PLC0415 - not needed to import the client
 
     def loads(data: Json) -> Any:
+        if len(data) >= _WORTH_SEARCHING and not isinstance(data, str):
+            return loads_within(data, 0, len(data))
         try:
-            if len(data) < long_strings.WORTH_SEARCHING or isinstance(data, str):
-                return quick(data)
-            return long_strings.read(data, quick)
+            return quick(data)
         except (ValueError, StopIteration):
             return judge(data)
 
     def loads_within(data: bytes | bytearray, start: int, end: int) -> Any:
+        from . import long_strings  # noqa: PLC0415 - most of what is read is short
+
         try:
             return long_strings.read(data, quick, start, end)
         except (ValueError, StopIteration):

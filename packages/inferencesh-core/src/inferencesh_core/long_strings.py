@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WORTH_SEARCHING = 8 * 1024
-"""Bytes; in less the search costs as much as it spares."""
-
 _STAND_IN = os.urandom(16).hex()  # random, so that no sender can spell it
 _STAND_IN_BYTES = _STAND_IN.encode()
 

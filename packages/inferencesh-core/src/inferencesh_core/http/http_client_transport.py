@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import select
 import ssl
 import threading
 import weakref
@@ -31,6 +30,7 @@ from .deadlines import (
 )
 from .environment import proxy_for, tls_context
 from .messages import Response, origin_of, target_of
+from .readiness import is_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,11 +214,7 @@ class _Connection(WithDeadline, http.client.HTTPConnection):
 
     def was_left(self) -> bool:
         """Whether anything came since the last response, which can only be the server's farewell."""
-        if not hasattr(select, "poll"):
-            return bool(select.select([self.wire], [], [], 0)[0])
-        poll = select.poll()
-        poll.register(self.wire, select.POLLIN)
-        return bool(poll.poll(0))
+        return is_ready(self.wire, 0)
 
     def end(self, response: http.client.HTTPResponse) -> None:
         """Close it; a read that waits in another thread ends."""

@@ -11,6 +11,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 
+from .readiness import is_ready
 from .tls_codec import NOTHING, TlsCodec
 
 if TYPE_CHECKING:
@@ -42,14 +43,20 @@ class TlsSocket:
 
     def __init__(self, socket: socket.socket, context: ssl.SSLContext, host: str) -> None:
         self.socket = socket
-        self.settimeout, self.fileno, self.close = socket.settimeout, socket.fileno, socket.close
+        self.fileno, self.close = socket.fileno, socket.close
+        self._timeout = socket.gettimeout()
         self._end: bool | ssl.SSLError = False  # whether nothing follows, or why
         try:
             self._codec = TlsCodec(context, host, _PIECE_BYTES)
-            self._shake_hands()
+            socket.setblocking(False)
+            self._shake_hands(self._end_of_time())
         except BaseException:
             socket.close()
             raise
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Limit each call from now on; ``None`` lifts the limit."""
+        self._timeout = seconds
 
     def recv_into(self, buffer: memoryview) -> int:
         """Fill a buffer with what is there, and wait only for the first of it; give how far, 0 at the end.
@@ -64,11 +71,9 @@ class TlsSocket:
         if not self._end:
             count, rest, self._end = self._codec.decrypt(NOTHING, buffer)
         while not count and not self._end:
-            self._answer()
-            count, rest, self._end = self._codec.decrypt(self._received(len(buffer)), buffer)
-            if not count and not self._end:
-                self._hurry(ends)
-        self._answer()
+            self._answer(ends)
+            count, rest, self._end = self._codec.decrypt(self._received(len(buffer), ends), buffer)
+        self._answer(ends)
         self._codec.receive(rest)
         # One that ends without a farewell just ends: whether that was too soon is for HTTP to say.
         if not count and isinstance(self._end, ssl.SSLError) and not isinstance(self._end, ssl.SSLEOFError):
@@ -87,56 +92,54 @@ class TlsSocket:
             OSError: The connection broke.
             TimeoutError: A part of it did not leave.
         """
-        timeout, ends = self.socket.gettimeout(), self._end_of_time()
+        ends = self._end_of_time()
         with memoryview(data) as whole, whole.cast("B") as view:
             for start in range(0, len(view), _PIECE_BYTES):
-                if start:
-                    self._hurry(ends)
                 self._codec.encrypt(view[start : start + _PIECE_BYTES])
-                self._send()
-            if len(view) > _PIECE_BYTES:
-                self.settimeout(timeout)  # the next call has all of it again
+                self._send(ends)
 
-    def _shake_hands(self) -> None:
-        ends = self._end_of_time()
+    def _shake_hands(self, ends: float | None) -> None:
         try:
             while not self._codec.shake_hands():
-                self._send()
-                self._codec.receive(self._received(_RECORD_BYTES))
-                self._hurry(ends)
+                self._send(ends)
+                self._codec.receive(self._received(_RECORD_BYTES, ends))
         except ssl.SSLError:
-            self._answer()
+            self._answer(ends)
             raise
-        self._send()
+        self._send(ends)
 
-    def _end_of_time(self) -> float | None:
-        timeout = self.socket.gettimeout()
-        return None if timeout is None else time.monotonic() + timeout
+    def _received(self, size: int, ends: float | None) -> memoryview:
+        while True:
+            self._wait(ends, writing=False)
+            try:
+                received = self.socket.recv(max(size, _RECORD_BYTES))
+            except BlockingIOError:  # it was woken for nothing
+                continue
+            if not received:
+                self._codec.receive_end()
+            return memoryview(received)
 
-    def _hurry(self, ends: float | None) -> None:
-        """Have the rest take no more time than is left: a record may trickle in, and a body out."""
-        if ends is None:
-            return
-        left = ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        self.socket.settimeout(left)
-
-    def _received(self, size: int) -> memoryview:
-        received = self.socket.recv(max(size, _RECORD_BYTES))
-        if not received:
-            self._codec.receive_end()
-        return memoryview(received)
-
-    def _answer(self) -> None:
+    def _answer(self, ends: float | None) -> None:
         """Send what the protocol has to say by itself, also what is wrong."""
         # One that has left needs no answer, and what it said before counts.
         with contextlib.suppress(ConnectionError):
-            self._send()
+            self._send(ends)
 
-    def _send(self) -> None:
-        if data := self._codec.to_send():
-            self.socket.sendall(data)
+    def _send(self, ends: float | None) -> None:
+        data = memoryview(self._codec.to_send())
+        while data:
+            try:
+                data = data[self.socket.send(data) :]
+            except BlockingIOError:  # noqa: PERF203 - as a rule, it takes all at once
+                self._wait(ends, writing=True)
+
+    def _end_of_time(self) -> float | None:
+        return None if self._timeout is None else time.monotonic() + self._timeout
+
+    def _wait(self, ends: float | None, *, writing: bool) -> None:
+        seconds = None if ends is None else max(0.0, ends - time.monotonic())
+        if not is_ready(self.socket, seconds, writing=writing):
+            raise TimeoutError("timed out")
 
     def _decref_socketios(self) -> None:
         """Take note that a file on it was closed; `socket.SocketIO` calls it."""
