@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .bodies import Blocks
 
-RECEIVE_BUFFER_BYTES = 512 * 1024
+RECEIVE_BUFFER_BYTES = 768 * 1024
 
 READ_AHEAD_BYTES = RECEIVE_BUFFER_BYTES
 """How much of a response may arrive before its reader takes it; then the socket is read no more."""
