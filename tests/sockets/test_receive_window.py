@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from inferencesh_core.http.receive_window import WIDEST_BYTES, widen
+from inferencesh_core.http.sockets import WIDEST_BYTES, widen
 
 
 def options_of(connection):

@@ -7,8 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from inferencesh_core.http.messages import SEND_SECONDS
-from inferencesh_core.http.readiness import is_ready
-from inferencesh_core.http.receive_window import widen
+from inferencesh_core.http.sockets import is_ready, widen
 
 from .bodies import parts_of
 from .response_parser import ResponseError, ResponseParser

@@ -20,6 +20,7 @@ from weakref import WeakSet
 from ..errors import ReadTimeoutError, TransportError
 from .chunks import ChunkDecoder, ChunkError
 from .messages import SEND_SECONDS
+from .sockets import widen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -164,8 +165,6 @@ class WithDeadline:
 
     def expect_much(self, connections: int) -> None:
         """Have the next response come as fast as it can, on one of so many connections."""
-        from .receive_window import widen  # noqa: PLC0415 - not needed to make calls
-
         widen(self.wire, connections)
 
     def remaining(self) -> float | None:

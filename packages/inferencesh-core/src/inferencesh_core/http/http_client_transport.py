@@ -30,7 +30,7 @@ from .deadlines import (
 )
 from .environment import proxy_for, tls_context
 from .messages import Response, origin_of, target_of
-from .readiness import is_ready
+from .sockets import is_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -129,10 +129,10 @@ class LineDecoder:
 
     def received(self, count: int) -> None:
         """Take in so many bytes that were put where there was `room`, for `lines`."""
-        if count >= WORTH_KEEPING:
-            keep_memory()
         self._end += count
-        self._is_fast = self._is_fast or count >= _ROOM_BYTES // 2
+        if not self._is_fast and count >= _ROOM_BYTES // 2:
+            self._is_fast = True
+            keep_memory()
 
     def lines(self) -> Iterator[Any]:
         """The values of the lines that are complete; all have to be asked for before more is taken in.

@@ -11,7 +11,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 
-from .readiness import is_ready
+from .sockets import is_ready
 from .tls_codec import NOTHING, TlsCodec
 
 if TYPE_CHECKING:

@@ -1,14 +1,26 @@
-"""How much a server may send ahead of its reader."""
+"""Waiting for a socket, and how much may come ahead of its reader."""
 
 from __future__ import annotations
 
 import contextlib
+import math
+import select
 import socket
 import sys
 
 WIDEST_BYTES = 8 * 1024 * 1024
 ALL_BYTES = 64 * 1024 * 1024
 """Together: what was sent ahead waits in the memory of the system where its reader is slow."""
+
+
+def is_ready(connected: socket.socket, seconds: float | None, *, writing: bool = False) -> bool:
+    """Wait until something can be read, or written; tell whether it can. ``None`` waits for ever."""
+    if not hasattr(select, "poll"):  # it knows sockets of any number
+        readers, writers = ([], [connected]) if writing else ([connected], [])
+        return any(select.select(readers, writers, [], seconds))
+    poll = select.poll()
+    poll.register(connected, select.POLLOUT if writing else select.POLLIN)
+    return bool(poll.poll(None if seconds is None else math.ceil(seconds * 1000)))
 
 
 def widen(connected: socket.socket, connections: int) -> None:
