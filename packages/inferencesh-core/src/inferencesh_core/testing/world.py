@@ -238,17 +238,19 @@ class _Process:
             self.wake(stream, after=seconds)
 
     def read(self, effect: Read) -> None:
-        seconds, outcome = effect.stream.body.next(effect.timeout)
-        if isinstance(outcome, bytes):
-            self.wake(outcome, after=seconds)
-        else:
-            self.wake(error=outcome, after=seconds)
+        self._hear(effect, lambda data: data)
 
     def receive(self, effect: Receive) -> None:
+        def take(data: bytes) -> int:
+            effect.sink.add(data)
+            return len(data)
+
+        self._hear(effect, take)
+
+    def _hear(self, effect: Read | Receive, take: Callable[[bytes], Any]) -> None:
         seconds, outcome = effect.stream.body.next(effect.timeout)
         if isinstance(outcome, bytes):
-            effect.sink.add(outcome)
-            self.wake(len(outcome), after=seconds)
+            self.wake(take(outcome), after=seconds)
         else:
             self.wake(error=outcome, after=seconds)
 
