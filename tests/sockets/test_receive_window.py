@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from inferencesh_core.http.sockets import WIDEST_BYTES, widen
+from inferencesh_core.http.sockets import WIDEST_BYTES, is_ready, widen
 
 
 def options_of(connection):
@@ -81,3 +81,11 @@ def test_what_is_no_connection_over_tcp_or_no_connection_any_more_is_no_error(co
     ours.close()
     widen(ours, 1)
     assert ours.fileno() == -1
+
+
+def test_a_socket_may_be_waited_for_for_years(connection):
+    ours, peer = connection
+    assert not is_ready(ours, 0)
+    peer.sendall(b"x")
+    for seconds in (None, 0, 10, 10.0**9):
+        assert is_ready(ours, seconds)

@@ -12,6 +12,8 @@ WIDEST_BYTES = 8 * 1024 * 1024
 ALL_BYTES = 64 * 1024 * 1024
 """Together: what was sent ahead waits in the memory of the system where its reader is slow."""
 
+_LONGEST_POLL_MS = 2**31 - 1
+
 
 def is_ready(connected: socket.socket, seconds: float | None, *, writing: bool = False) -> bool:
     """Wait until something can be read, or written; tell whether it can. ``None`` waits for ever."""
@@ -20,7 +22,7 @@ def is_ready(connected: socket.socket, seconds: float | None, *, writing: bool =
         return any(select.select(readers, writers, [], seconds))
     poll = select.poll()
     poll.register(connected, select.POLLOUT if writing else select.POLLIN)
-    return bool(poll.poll(None if seconds is None else math.ceil(seconds * 1000)))
+    return bool(poll.poll(None if seconds is None else math.ceil(min(seconds * 1000, _LONGEST_POLL_MS))))
 
 
 def widen(connected: socket.socket, connections: int) -> None:
